@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * conf.h - what the user asked for, checked and in one struct.
+ *
+ * Decides names, ranges, defaults and the order of precedence: defaults < file < flags. Refuses to
+ * know sockets, engines and where the flags came from. One table (conf_keys.c) holds every key; the
+ * file reader, the command line, --help, --print-config and a test of the manual all walk it.
+ *
+ * Invariant: a struct conf that came out of fogi_conf_load() with 0 is complete and in range, so
+ * nobody behind it checks again.
+ */
+#ifndef FOGI_CONF_H
+#define FOGI_CONF_H
+
+#include <foggara/session.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** What the process returns. 0 is success. */
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_USAGE = 64,       /* the command line is wrong                                */
+    EXIT_NOINPUT = 66,     /* the file of -c cannot be read                            */
+    EXIT_UNAVAILABLE = 69, /* cannot bind (from the run functions)                     */
+    EXIT_CONFIG = 78       /* the file was read, but what it says is wrong             */
+};
+
+enum conf_mode { CONF_CLIENT, CONF_SERVER };
+
+#define CONF_HOST_MAX 255 /* bytes of a name, as in DNS */
+
+/** A host to resolve, or an address in text. IPv6 stands without brackets; "%scope" may follow. */
+struct hostport {
+    char host[CONF_HOST_MAX + 1]; /* "" in `listen` only: all addresses                       */
+    uint16_t port;                /* 1..65535                                                 */
+};
+
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_TRACE
+};
+
+/** One per setting, in the order of the table. */
+enum conf_key {
+    CONF_KEY_LISTEN,
+    CONF_KEY_REMOTE, /* client */
+    CONF_KEY_TARGET, /* server; both fill `remote` */
+    CONF_KEY_FAST,
+    CONF_KEY_VIA,
+    CONF_KEY_TUNNELS,
+    CONF_KEY_HOLD,
+    CONF_KEY_COMPRESS,
+    CONF_KEY_MTU,
+    CONF_KEY_SNDWND,
+    CONF_KEY_RCVWND,
+    CONF_KEY_SOCKBUF,
+    CONF_KEY_MAX_STREAMS,
+    CONF_KEY_LOG,
+    CONF_KEY_N
+};
+
+enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_FLAG };
+
+struct conf {
+    enum conf_mode mode;
+    struct hostport listen; /* client: TCP, host "127.0.0.1" when none was given.
+                               server: UDP (kcp) or TCP (pipe), host "" when none was given: all  */
+    struct hostport remote; /* client: the server. server: the target. The host is never ""       */
+    int fast;               /* 1..4: parameter set of fog_kcp_options_fast(). Default 4           */
+    enum fog_via via;       /* FOG_VIA_KCP, or FOG_VIA_PIPE for "tcp". Default kcp                */
+    uint32_t tunnels;       /* client: sessions kept, 1..8 (a server takes 8 of one address).
+                               Default 1                                                          */
+    uint32_t hold_s;        /* client: seconds a local connection waits for a tunnel, 0..300;
+                               0: closed at once. Default 5                                       */
+    bool compress;          /* send DATA with the gzip flag. Default false                        */
+    uint32_t mtu;           /* bytes of a datagram, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250        */
+    uint32_t sndwnd;        /* segments in flight, 1..65535. Default 1024                         */
+    uint32_t rcvwnd;        /* segments accepted ahead, 1..65535. Default 1024                    */
+    uint32_t sockbuf;       /* bytes asked of the system for each direction of a UDP socket,
+                               0..64 MiB; 0: the system's own. Default 4 MiB                      */
+    uint32_t max_streams;   /* open streams of one tunnel, 1..16384. Default 1024                 */
+    enum log_level log_level; /* lines up to this level are written. Default info                 */
+    enum conf_source source[CONF_KEY_N]; /* who set each                                          */
+};
+
+/** One flag of the command line: not yet a value, so that a reload applies it again. */
+struct conf_flag {
+    enum conf_key key;
+    const char *value; /* lent by the caller (argv). A bool without a value has "true" */
+    const char *name;  /* as the user wrote it ("-l", "--listen", "bind"); for messages           */
+};
+
+#define CONF_FLAGS_MAX 64
+
+/** Where settings come from. Kept by the caller as long as a reload may happen. */
+struct conf_request {
+    enum conf_mode mode;
+    const char *file; /* NULL: none. "-": standard input, which cannot be read a second time */
+    size_t n_flags;
+    struct conf_flag flags[CONF_FLAGS_MAX]; /* in order: the last one wins */
+};
+
+#define CONF_LINES_MAX 4096
+
+/** Whole lines, each ending in '\n'. What does not fit is dropped; a last line says so. */
+struct conf_lines {
+    size_t len;
+    char text[CONF_LINES_MAX]; /* NUL-terminated */
+};
+
+struct conf_report {
+    struct conf_lines errors; /* one line each: place, what is wrong, what was meant              */
+    struct conf_lines notes;  /* read and understood, but without effect here                     */
+};
+
+/** Sets every default of a mode; listen and remote are empty with port 0. */
+void fogi_conf_init(struct conf *c, enum conf_mode mode);
+
+/**
+ * Reads defaults, then the file, then the flags, and checks the result. For start and for reload.
+ *
+ * Takes      rq: borrows. rep: cleared first.
+ * Effect     on success *out is replaced whole; on failure it is unchanged and rep->errors tells
+ * why. Returns    EXIT_OK, EXIT_USAGE (a flag), EXIT_NOINPUT (no file), EXIT_CONFIG (the file)
+ */
+FOG_CHECKED int fogi_conf_load(struct conf *out, const struct conf_request *rq,
+                               struct conf_report *rep);
+
+/** What happens to a changed setting at reload. */
+enum conf_live {
+    CONF_LIVE_NOW, /* from now on, or for the next connection                                     */
+    CONF_LIVE_NEXT, /* for the next tunnel */
+    CONF_LIVE_NEVER /* needs a restart; say so and keep the old one */
+};
+
+/** Whether a key has the same value in both (of one mode). */
+bool fogi_conf_same(const struct conf *a, const struct conf *b, enum conf_key key);
+enum conf_live fogi_conf_live(enum conf_key key);
+/** Name of a key as in the file ("max-streams"). */
+const char *fogi_conf_name(enum conf_key key);
+/** Whether the key means anything in this mode. */
+bool fogi_conf_in_mode(enum conf_key key, enum conf_mode mode);
+/** The value as text, as a flag would give it ("[::1]:80", "kcp", "true"). Never fails; cut to cap.
+ */
+void fogi_conf_text(const struct conf *c, enum conf_key key, char *buf, size_t cap);
+
+#endif
