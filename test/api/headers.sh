@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Every header stands alone: the public ones as C17 and as C++ with warnings as errors, the
+# internal ones as C17.
+# usage: headers.sh ROOT WORKDIR CC [CXX]
+set -eu
+root=$1 work=$2 cc=$3 cxx=${4:-}
+mkdir -p "$work"
+status=0 public=0 internal=0
+warn="-Wall -Wextra -Wpedantic -Werror"
+for header in "$root"/include/foggara/*.h; do
+    name=foggara/$(basename "$header")
+    printf '#include <%s>\n#include <%s>\nint fog_header_alone;\n' "$name" "$name" >"$work/alone.c"
+    cp "$work/alone.c" "$work/alone.cc"
+    # shellcheck disable=SC2086
+    "$cc" -std=c17 $warn -I"$root/include" -fsyntax-only "$work/alone.c" ||
+        { echo "$name does not stand alone as C17"; status=1; }
+    # shellcheck disable=SC2086
+    [ -z "$cxx" ] || "$cxx" -std=c++17 $warn -I"$root/include" -fsyntax-only "$work/alone.cc" ||
+        { echo "$name does not stand alone as C++"; status=1; }
+    public=$((public + 1))
+done
+for header in "$root"/src/*/*.h; do
+    name=${header#"$root"/src/}
+    printf '#include "%s"\nint fog_header_alone;\n' "$name" >"$work/alone.c"
+    "$cc" -std=c17 -w -I"$root/include" -I"$root/src" -fsyntax-only "$work/alone.c" ||
+        { echo "$name does not stand alone"; status=1; }
+    internal=$((internal + 1))
+done
+echo "headers: $public public ones as C17${cxx:+ and C++}, $internal internal ones as C17"
+[ $public -gt 0 ] || status=1
+exit $status
