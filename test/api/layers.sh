@@ -20,7 +20,7 @@ awk -F'|' '
     name != "" && /\)/ {
         layers++
         if (sub(/.* USES /, "", text)) {
-            sub(/\).*| LIBS .*/, "", text)
+            sub(/\).*| (LIBS|SOURCES) .*/, "", text)
             n = split(text, use, " ")
             for (i = 1; i <= n; i++)
                 if (index(row[name], " " use[i] " ") == 0) {
