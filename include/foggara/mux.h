@@ -276,6 +276,9 @@ struct fog_mux_status {
 
 FOG_API void fog_mux_status(const struct fog_mux *m, struct fog_mux_status *st);
 
+/** Whether its state is FOG_MUX_CLOSED. O(1). */
+FOG_API bool fog_mux_is_closed(const struct fog_mux *m);
+
 /** Bytes of the tunnel's first message, so that a server can hold back all that follows it until
  *  the peer's address is proven. */
 #define FOG_HANDSHAKE_LEN 9

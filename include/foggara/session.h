@@ -118,7 +118,8 @@ FOG_API void fog_session_status(const struct fog_session *s, struct fog_session_
 /** Bounds against strangers; each has a counter (threats T1, section 9, compat). */
 struct fog_endpoint_limits {
     uint32_t sessions;          /* in total. Default 1,024                                           */
-    uint32_t per_source;        /* of one address. Default 8                                         */
+    uint32_t per_source;        /* of one address. Default 64 (doc/adr/0004)                         */
+    fog_time stale_us;          /* over per_source, one silent so long makes room. Default 35 s      */
     uint32_t pending;           /* not validated. Default 256; over it a random one is dropped       */
     uint32_t pending_per_net;   /* of one /24 (IPv4) or /56 (IPv6). Default 8                        */
     struct fog_rate openings;   /* of one source address. Default 5 + 20/s                           */
