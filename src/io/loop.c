@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "io/loop.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define FDS_MAX (1u << 20) /* more than this nobody needs, and some systems say "unlimited" */
+#define FD_RETRY FOG_MS(100)
+
+static fog_time
+read_clock(void)
+{
+    return (fog_time)(uv_hrtime() / 1000);
+}
+
+fog_time
+fogi_loop_now(struct loop *l)
+{
+    return l->fresh ? l->now : fogi_loop_refresh(l);
+}
+
+fog_time
+fogi_loop_refresh(struct loop *l)
+{
+    if (!l->fresh)
+        l->turns++;
+    l->fresh = true;
+    return l->now = read_clock();
+}
+
+/** Runs what the events of this turn asked for. A pump that asks again waits for the next turn
+ *  behind a timer of its own, so this ends. */
+static void
+finish_turn(uv_prepare_t *handle)
+{
+    struct loop *l = handle->data;
+    struct list *link;
+    while ((link = list_pop(&l->pumps))) {
+        struct pump *p = list_entry(link, struct pump, link);
+        p->run(p);
+    }
+    if (l->fresh) {
+        uint64_t took = (uint64_t)(read_clock() - l->now);
+        if (took > l->late_us)
+            l->late_us = took;
+    }
+    l->fresh = false;
+}
+
+static uint32_t
+raise_fd_limit(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r))
+        return 1024;
+    rlim_t hard = r.rlim_max > FDS_MAX ? FDS_MAX : r.rlim_max;
+    if (r.rlim_cur < hard) {
+        r.rlim_cur = hard;
+        if (setrlimit(RLIMIT_NOFILE, &r) || getrlimit(RLIMIT_NOFILE, &r))
+            return 1024;
+    }
+    return r.rlim_cur > FDS_MAX ? FDS_MAX : (uint32_t)r.rlim_cur;
+}
+
+/** Descriptors open now; a guess where the system does not tell. */
+static uint32_t
+count_fds(void)
+{
+    uint32_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    if (!d)
+        return 16;
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
+}
+
+int
+fogi_loop_init(struct loop *l)
+{
+    memset(l, 0, sizeof *l);
+    list_init(&l->pumps);
+    list_init(&l->fd_waiters);
+    l->fds_max = raise_fd_limit();
+    int err = uv_loop_init(&l->uv);
+    if (err)
+        return err;
+    uv_prepare_init(&l->uv, &l->end_of_turn);
+    l->end_of_turn.data = l;
+    uv_prepare_start(&l->end_of_turn, finish_turn);
+    uv_unref((uv_handle_t *)&l->end_of_turn);
+    uv_timer_init(&l->uv, &l->fd_retry);
+    l->fd_retry.data = l;
+    l->fds = count_fds();
+    fogi_loop_refresh(l);
+    return 0;
+}
+
+void
+fogi_loop_run(struct loop *l)
+{
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+}
+
+void
+fogi_loop_stop(struct loop *l)
+{
+    uv_stop(&l->uv);
+}
+
+bool
+fogi_loop_free(struct loop *l)
+{
+    uv_close((uv_handle_t *)&l->end_of_turn, NULL);
+    uv_close((uv_handle_t *)&l->fd_retry, NULL);
+    /* A look-up cannot be interrupted and may take half a minute: do not wait for it. */
+    for (int i = 0; i < 8 && uv_run(&l->uv, UV_RUN_NOWAIT); i++)
+        ;
+    return !l->requests && uv_loop_close(&l->uv) == 0;
+}
+
+void
+fogi_loop_timer(struct loop *l, uv_timer_t *t, fog_time at, uv_timer_cb fired)
+{
+    if (at == FOG_TIME_NEVER) {
+        uv_timer_stop(t);
+        return;
+    }
+    uint64_t due_ms = at <= 0 ? 0 : ((uint64_t)at + 999) / 1000, now_ms = uv_now(&l->uv);
+    uv_timer_start(t, fired, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+void
+fogi_loop_fd_taken(struct loop *l)
+{
+    l->fds++;
+}
+
+static void
+wake_fd_waiters(struct loop *l)
+{
+    struct list *link;
+    uv_timer_stop(&l->fd_retry);
+    while ((link = list_pop(&l->fd_waiters)))
+        list_push(&l->pumps, link);
+}
+
+static void
+fd_retry(uv_timer_t *t)
+{
+    struct loop *l = t->data;
+    fogi_loop_refresh(l);
+    wake_fd_waiters(l);
+}
+
+void
+fogi_loop_fd_given(struct loop *l)
+{
+    l->fds--;
+    if (!list_is_empty(&l->fd_waiters) && loop_fd_free(l))
+        wake_fd_waiters(l);
+}
+
+void
+fogi_loop_fd_wait(struct loop *l, struct pump *p)
+{
+    l->limit_fds_hit++;
+    list_unlink(&p->link);
+    list_push(&l->fd_waiters, &p->link);
+    if (!uv_is_active((uv_handle_t *)&l->fd_retry))
+        fogi_loop_timer(l, &l->fd_retry, fogi_loop_now(l) + FD_RETRY, fd_retry);
+}
+
+int
+fogi_loop_random(struct loop *l, void *buf, size_t len)
+{
+    return uv_random(&l->uv, NULL, buf, len, 0, NULL);
+}
+
+const char *
+fogi_io_text(int err)
+{
+    return err > -1000 ? strerror(-err) : uv_strerror(err); /* names have numbers of libuv's own */
+}

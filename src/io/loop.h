@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loop.h - one event loop: its time, its descriptors, and what is still to be done this turn.
+ *
+ * Decides when the clock is read (once per wake-up), and that work caused by many events of one
+ * turn is done once, at its end. Refuses to know what that work is. Invariant: when the loop goes
+ * to sleep no pump is waiting.
+ */
+#ifndef FOGI_LOOP_H
+#define FOGI_LOOP_H
+
+#include "base/list.h"
+
+#include <foggara/types.h>
+
+#include <uv.h>
+
+#define LOOP_FDS_SPARE 32 /* descriptors never given to connections: names, logs, files, tunnels   \
+                           */
+
+/** Something to be run once at the end of this turn, however often it was asked for. Embedded. */
+struct pump {
+    struct list link;
+    void (*run)(struct pump *p);
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_prepare_t end_of_turn;
+    struct list pumps;      /* to run before the loop sleeps                       */
+    struct list fd_waiters; /* pumps that wait for a free descriptor               */
+    uv_timer_t fd_retry;    /* and for 100 ms to pass                              */
+    fog_time now;           /* of this turn                                        */
+    bool fresh;             /* now was read in this turn                           */
+    uint64_t turns;         /* wake-ups so far                                     */
+    uint64_t late_us;       /* longest turn so far                                 */
+    uint32_t fds, fds_max;  /* descriptors in use by our count, and allowed        */
+    uint32_t requests;      /* name look-ups the thread pool still holds           */
+    uint64_t limit_fds_hit; /* times something waited for a descriptor             */
+};
+
+/** Raises the soft limit of descriptors to the hard one and counts what is open. Negative errno. */
+int fogi_loop_init(struct loop *l);
+
+/** Runs until fogi_loop_stop() or until nothing is left to wait for. */
+void fogi_loop_run(struct loop *l);
+void fogi_loop_stop(struct loop *l);
+
+/** Lets closed handles go, then frees the loop. False when a look-up is still in the pool or a
+ *  handle is open: then the process should end without touching the loop again. */
+bool fogi_loop_free(struct loop *l);
+
+/** Microseconds, monotonic; the same during one turn. */
+fog_time fogi_loop_now(struct loop *l);
+
+/** Reads the clock again: a timer fired, or a batch of datagrams is about to be stamped. */
+fog_time fogi_loop_refresh(struct loop *l);
+
+static inline void
+pump_init(struct pump *p, void (*run)(struct pump *p))
+{
+    list_init(&p->link);
+    p->run = run;
+}
+
+/** Runs p at the end of this turn. Idempotent. */
+static inline void
+loop_later(struct loop *l, struct pump *p)
+{
+    list_unlink(&p->link);
+    list_push(&l->pumps, &p->link);
+}
+
+static inline void
+pump_cancel(struct pump *p)
+{
+    list_unlink(&p->link);
+}
+
+/** Makes t fire at `at`; FOG_TIME_NEVER stops it, the past means in the next turn. Never early: the
+ *  milliseconds are rounded up. The callback begins with fogi_loop_refresh(). */
+void fogi_loop_timer(struct loop *l, uv_timer_t *t, fog_time at, uv_timer_cb fired);
+
+/** One descriptor more or less is open. */
+void fogi_loop_fd_taken(struct loop *l);
+void fogi_loop_fd_given(struct loop *l);
+
+/** Whether a connection may take a descriptor. */
+static inline bool
+loop_fd_free(const struct loop *l)
+{
+    return l->fds + LOOP_FDS_SPARE < l->fds_max;
+}
+
+/** Runs p once a descriptor is free, and after 100 ms in any case. */
+void fogi_loop_fd_wait(struct loop *l, struct pump *p);
+
+/** Bytes that nobody can guess. Negative errno. */
+FOG_CHECKED int fogi_loop_random(struct loop *l, void *buf, size_t len);
+
+/** What a negative errno means. */
+const char *fogi_io_text(int err);
+
+#endif

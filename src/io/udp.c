@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "io/udp.h"
+
+#include "io/log.h"
+#include "io/udp_batch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TURN_BATCHES 16 /* batches read in one turn, so that one socket cannot keep the loop */
+
+struct udp_batch *
+fogi_udp_batch_new(void)
+{
+    return calloc(1, sizeof(struct udp_batch));
+}
+
+void
+fogi_udp_batch_free(struct udp_batch *b)
+{
+    free(b);
+}
+
+/** Asks for buffers; says once per process when the system gives less. */
+static void
+set_buffers(int fd, uint32_t sockbuf)
+{
+    static bool warned;
+    int ask = (int)sockbuf, got = 0;
+    socklen_t len = sizeof got;
+    if (!sockbuf)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &ask, sizeof ask);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &ask, sizeof ask);
+    /* The system doubles what it grants, for its own bookkeeping. */
+    if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) || got / 2 >= ask || warned)
+        return;
+    warned = true;
+    fogi_log(LOG_AT_WARN,
+             "the system allows UDP buffers of %d KiB instead of %d KiB; "
+             "raise net.core.rmem_max and net.core.wmem_max to lose less under load",
+             got / 2048, ask / 1024);
+}
+
+static int
+open_socket(int family, uint32_t sockbuf)
+{
+    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    set_buffers(fd, sockbuf);
+    return fd;
+}
+
+/** Makes every datagram tell which of our addresses it came to. */
+static void
+ask_for_local(int fd, int family)
+{
+    int on = 1;
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+    else
+        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+}
+
+static int
+bind_socket(int family, const struct fog_addr *at, uint32_t sockbuf, bool any)
+{
+    union sockaddr_any sa;
+    int off = 0;
+    int fd = open_socket(family, sockbuf);
+    if (fd < 0)
+        return fd;
+    socklen_t len = fogi_addr_to_system(at, family, &sa);
+    if (family == AF_INET6 && any)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (any)
+        ask_for_local(fd, family);
+    if (bind(fd, &sa.sa, len)) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void
+watch(struct udp *u)
+{
+    uv_poll_start(&u->poll, u->full ? UV_READABLE | UV_WRITABLE : UV_READABLE, on_poll);
+}
+
+/** Takes the descriptor, which is closed on failure. */
+static int
+attach(struct udp *u, struct loop *l, struct udp_batch *b, const struct udp_events *events, int fd,
+       int family)
+{
+    void *owner = u->owner;
+    memset(u, 0, sizeof *u);
+    u->owner = owner;
+    u->loop = l;
+    u->batch = b;
+    u->events = events;
+    u->fd = fd;
+    u->family = family;
+    u->segments = true;
+    int err = uv_poll_init(&l->uv, &u->poll, fd);
+    if (err) {
+        close(fd);
+        u->fd = -1;
+        return err;
+    }
+    u->poll.data = u;
+    fogi_loop_fd_taken(l);
+    watch(u);
+    return 0;
+}
+
+int
+fogi_udp_listen(struct udp *u, struct loop *l, struct udp_batch *b, const struct udp_events *events,
+                const struct fog_addr *at, uint16_t port, uint32_t sockbuf)
+{
+    struct fog_addr any = {.port = port}, any4;
+    if (!fogi_addr_parse(&any4, "0.0.0.0", port))
+        return -EINVAL;
+    int family = at && fogi_addr_is_v4(at) ? AF_INET : AF_INET6;
+    int fd = bind_socket(family, at ? at : &any, sockbuf, !at || fogi_addr_is_any(at));
+    if (fd == -EAFNOSUPPORT && !at)
+        fd = bind_socket(family = AF_INET, &any4, sockbuf, true);
+    if (fd < 0)
+        return fd;
+    int err = attach(u, l, b, events, fd, family);
+    u->many_locals = !at || fogi_addr_is_any(at);
+    return err;
+}
+
+int
+fogi_udp_connect(struct udp *u, struct loop *l, struct udp_batch *b,
+                 const struct udp_events *events, const struct fog_addr *to, uint32_t sockbuf)
+{
+    union sockaddr_any sa;
+    int family = fogi_addr_is_v4(to) ? AF_INET : AF_INET6;
+    socklen_t len = fogi_addr_to_system(to, family, &sa);
+    int fd = open_socket(family, sockbuf);
+    if (fd < 0)
+        return fd;
+    if (connect(fd, &sa.sa, len)) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    int err = attach(u, l, b, events, fd, family);
+    u->connected = true;
+    return err;
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+    struct udp *u = h->data;
+    u->events->closed(u);
+}
+
+void
+fogi_udp_close(struct udp *u)
+{
+    if (u->fd < 0)
+        return;
+    if (u->batch->user == u)
+        fogi_udp_flush(u);
+    uv_close((uv_handle_t *)&u->poll, on_closed);
+    close(u->fd);
+    u->fd = -1;
+    fogi_loop_fd_given(u->loop);
+}
+
+void
+fogi_udp_local(const struct udp *u, struct fog_addr *at)
+{
+    union sockaddr_any sa;
+    socklen_t len = sizeof sa;
+    memset(at, 0, sizeof *at);
+    if (u->fd >= 0 && !getsockname(u->fd, &sa.sa, &len))
+        fogi_addr_from_system(at, &sa.sa);
+}
+
+/** Finds the address of ours that a datagram came to. */
+static void
+read_local(struct msghdr *h, struct fog_addr *local)
+{
+    memset(local, 0, sizeof *local);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            memcpy(local->ip, &info.ipi6_addr, 16);
+            if (fogi_addr_is_link_local(local))
+                local->scope = info.ipi6_ifindex;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            struct sockaddr_in sin = {.sin_family = AF_INET};
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            sin.sin_addr = info.ipi_addr;
+            fogi_addr_from_system(local, (const struct sockaddr *)(const void *)&sin);
+        }
+    }
+}
+
+static int
+receive(struct udp *u, struct mmsghdr *msgs, struct iovec *iov, union sockaddr_any *names,
+        union udp_control *controls)
+{
+    for (int i = 0; i < UDP_IN_N; i++) {
+        iov[i] = (struct iovec){u->batch->in[i], UDP_IN_BYTES};
+        msgs[i].msg_hdr = (struct msghdr){
+            .msg_iov = &iov[i],
+            .msg_iovlen = 1,
+            .msg_name = u->connected ? NULL : &names[i],
+            .msg_namelen = u->connected ? 0 : sizeof names[i],
+            .msg_control = u->many_locals ? controls[i].in : NULL,
+            .msg_controllen = u->many_locals ? sizeof controls[i].in : 0,
+        };
+    }
+    u->n.calls_in++;
+    int n = recvmmsg(u->fd, msgs, UDP_IN_N, MSG_DONTWAIT, NULL);
+    return n < 0 ? -errno : n;
+}
+
+/** Reads one batch and hands it out; how many datagrams, or a negative errno. */
+static int
+read_batch(struct udp *u)
+{
+    struct mmsghdr msgs[UDP_IN_N];
+    struct iovec iov[UDP_IN_N];
+    union sockaddr_any names[UDP_IN_N];
+    union udp_control controls[UDP_IN_N];
+    int n = receive(u, msgs, iov, names, controls);
+    for (int i = 0; i < n && u->fd >= 0; i++) {
+        struct fog_addr from = {.port = 0}, local = {.port = 0};
+        if (!u->connected)
+            fogi_addr_from_system(&from, &names[i].sa);
+        if (u->many_locals)
+            read_local(&msgs[i].msg_hdr, &local);
+        u->events->datagram(u, &from, &local, u->batch->in[i], msgs[i].msg_len);
+    }
+    return n;
+}
+
+static void
+read_all(struct udp *u)
+{
+    fogi_loop_refresh(u->loop);
+    for (int i = 0; i < TURN_BATCHES && u->fd >= 0; i++) {
+        int n = read_batch(u);
+        if (n == -EAGAIN || n == -EINTR || (n >= 0 && n < UDP_IN_N))
+            return;
+        if (n < 0) {
+            u->n.hints++;
+            u->events->hint(u, n);
+        }
+    }
+}
+
+static void
+on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct udp *u = poll->data;
+    /* libuv stops watching when an ICMP error waits on the socket; reading takes it off. */
+    read_all(u);
+    if (u->fd >= 0 && status < 0)
+        watch(u);
+    if (u->fd >= 0 && u->full && (events & UV_WRITABLE || status < 0)) {
+        u->full = false;
+        watch(u);
+        u->events->writable(u);
+    }
+}
