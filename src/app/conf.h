@@ -14,6 +14,8 @@
 
 #include <foggara/session.h>
 
+#include "io/log.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,14 +37,6 @@ enum conf_mode { CONF_CLIENT, CONF_SERVER };
 struct hostport {
     char host[CONF_HOST_MAX + 1]; /* "" in `listen` only: all addresses                       */
     uint16_t port;                /* 1..65535                                                 */
-};
-
-enum log_level {
-    LOG_LEVEL_ERROR,
-    LOG_LEVEL_WARN,
-    LOG_LEVEL_INFO,
-    LOG_LEVEL_DEBUG,
-    LOG_LEVEL_TRACE
 };
 
 /** One per setting, in the order of the table. */
@@ -84,7 +78,7 @@ struct conf {
     uint32_t sockbuf;       /* bytes asked of the system for each direction of a UDP socket,
                                0..64 MiB; 0: the system's own. Default 4 MiB                      */
     uint32_t max_streams;   /* open streams of one tunnel, 1..16384. Default 1024                 */
-    enum log_level log_level; /* lines up to this level are written. Default info                 */
+    enum log_at log_level;  /* lines up to this level are written. Default info                 */
     enum conf_source source[CONF_KEY_N]; /* who set each                                          */
 };
 
@@ -100,6 +94,7 @@ struct conf_flag {
 /** Where settings come from. Kept by the caller as long as a reload may happen. */
 struct conf_request {
     enum conf_mode mode;
+    bool guess; /* for `foggara check`: a file with "target" is a server's, else it is a client's */
     const char *file; /* NULL: none. "-": standard input, which cannot be read a second time */
     size_t n_flags;
     struct conf_flag flags[CONF_FLAGS_MAX]; /* in order: the last one wins */
@@ -130,6 +125,10 @@ void fogi_conf_init(struct conf *c, enum conf_mode mode);
  */
 FOG_CHECKED int fogi_conf_load(struct conf *out, const struct conf_request *rq,
                                struct conf_report *rep);
+
+/** The same with the file already in memory; text NULL: no file. rq->file only names it. */
+FOG_CHECKED int fogi_conf_parse(struct conf *out, const struct conf_request *rq, const void *text,
+                                size_t len, struct conf_report *rep);
 
 /** What happens to a changed setting at reload. */
 enum conf_live {

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/conf_keys.h"
+
+#include "app/nearest.h"
+
+#include <string.h>
+
+#define MIB (1024u * 1024u)
+
+#define ROW(key, name, letter, type, modes, min, max, def, live, field, meta, help)                \
+    [CONF_KEY_##key] = {name,                                                                      \
+                        letter,                                                                    \
+                        CONF_##type,                                                               \
+                        CONF_IN_##modes,                                                           \
+                        min,                                                                       \
+                        max,                                                                       \
+                        def,                                                                       \
+                        CONF_LIVE_##live,                                                          \
+                        offsetof(struct conf, field),                                              \
+                        meta,                                                                      \
+                        help},
+
+/* clang-format off */
+const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
+/*      key          name       letter type      modes   min, max, default
+        reload field        value          help                                                   */
+    ROW(LISTEN,      "listen",      'l', LISTEN,   BOTH,   0, 0, 0,
+        NEVER, listen,      "[ADDR]:PORT", "where to listen")
+    ROW(REMOTE,      "remote",      'r', HOSTPORT, CLIENT, 0, 0, 0,
+        NEXT,  remote,      "HOST:PORT",   "the server")
+    ROW(TARGET,      "target",      't', HOSTPORT, SERVER, 0, 0, 0,
+        NOW,   remote,      "HOST:PORT",   "where each stream is connected to")
+    ROW(FAST,        "fast",        0,   FAST,     BOTH,   1, 4, 4,
+        NEXT,  fast,        "1..4",        "how eagerly losses are repaired")
+    ROW(VIA,         "via",         0,   VIA,      BOTH,   0, 0, FOG_VIA_KCP,
+        NEVER, via,         "kcp|tcp",     "carry the tunnel over KCP on UDP, or over TCP")
+    ROW(TUNNELS,     "tunnels",     0,   UINT,     CLIENT, 1, 8, 1,
+        NEXT,  tunnels,     "N",           "tunnels side by side, 1..8")
+    ROW(HOLD,        "hold",        0,   UINT,     CLIENT, 0, 300, 5,
+        NOW,   hold_s,      "SECONDS",     "how long connections wait for a tunnel")
+    ROW(COMPRESS,    "compress",    0,   BOOL,     BOTH,   0, 0, 0,
+        NEXT,  compress,    "",            "send with gzip where that is shorter")
+    ROW(MTU,         "mtu",         0,   UINT,     BOTH,   FOG_MTU_MIN, FOG_MTU_MAX, FOG_MTU_DEFAULT,
+        NEXT,  mtu,         "BYTES",       "largest datagram sent")
+    ROW(SNDWND,      "sndwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
+        NEXT,  sndwnd,      "SEGMENTS",    "most segments in flight")
+    ROW(RCVWND,      "rcvwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
+        NEXT,  rcvwnd,      "SEGMENTS",    "most segments accepted ahead")
+    ROW(SOCKBUF,     "sockbuf",     0,   UINT,     BOTH,   0, 64 * MIB, 4 * MIB,
+        NEVER, sockbuf,     "BYTES",       "UDP socket buffers; 0: the system's own")
+    ROW(MAX_STREAMS, "max-streams", 0,   UINT,     BOTH,   1, 16384, 1024,
+        NEXT,  max_streams, "N",           "most streams of one tunnel")
+    ROW(LOG,         "log",         0,   LEVEL,    BOTH,   0, 4, LOG_AT_INFO,
+        NOW,   log_level,   "LEVEL",       "error, warn, info, debug, trace (or 0..4)")
+};
+
+/* What kcptun's files say. Those that only its own wire needs, and those without a meaning here. */
+static const struct foreign_row foreign[] = {
+    /* name         kind           instead          */
+    { "localaddr",   FOREIGN_ALIAS, CONF_KEY_LISTEN  },
+    { "remoteaddr",  FOREIGN_ALIAS, CONF_KEY_REMOTE  },
+    { "conn",        FOREIGN_ALIAS, CONF_KEY_TUNNELS },
+    { "mode",        FOREIGN_MODE,  CONF_KEY_FAST    },
+    { "quiet",       FOREIGN_QUIET, CONF_KEY_LOG     },
+    { "key",         FOREIGN_WIRE,  CONF_KEY_N       },
+    { "crypt",       FOREIGN_WIRE,  CONF_KEY_N       },
+    { "datashard",   FOREIGN_WIRE,  CONF_KEY_N       },
+    { "parityshard", FOREIGN_WIRE,  CONF_KEY_N       },
+    { "tcp",         FOREIGN_WIRE,  CONF_KEY_VIA     },
+    { "qpp",         FOREIGN_WIRE,  CONF_KEY_N       },
+    { "QPP",         FOREIGN_WIRE,  CONF_KEY_N       },
+    { "QPPCount",    FOREIGN_VOID,  CONF_KEY_N       },
+    { "nocomp",      FOREIGN_VOID,  CONF_KEY_COMPRESS },
+    { "autoexpire",  FOREIGN_VOID,  CONF_KEY_N       },
+    { "scavengettl", FOREIGN_VOID,  CONF_KEY_N       },
+    { "dscp",        FOREIGN_VOID,  CONF_KEY_N       },
+    { "keepalive",   FOREIGN_VOID,  CONF_KEY_N       },
+    { "ratelimit",   FOREIGN_VOID,  CONF_KEY_N       },
+    { "smuxver",     FOREIGN_VOID,  CONF_KEY_N       },
+    { "smuxbuf",     FOREIGN_VOID,  CONF_KEY_N       },
+    { "framesize",   FOREIGN_VOID,  CONF_KEY_N       },
+    { "streambuf",   FOREIGN_VOID,  CONF_KEY_N       },
+    { "closewait",   FOREIGN_VOID,  CONF_KEY_N       },
+    { "acknodelay",  FOREIGN_VOID,  CONF_KEY_FAST    },
+    { "nodelay",     FOREIGN_VOID,  CONF_KEY_FAST    },
+    { "interval",    FOREIGN_VOID,  CONF_KEY_FAST    },
+    { "resend",      FOREIGN_VOID,  CONF_KEY_FAST    },
+    { "nc",          FOREIGN_VOID,  CONF_KEY_FAST    },
+    { "snmplog",     FOREIGN_VOID,  CONF_KEY_N       },
+    { "snmpperiod",  FOREIGN_VOID,  CONF_KEY_N       },
+    { "pprof",       FOREIGN_VOID,  CONF_KEY_N       },
+};
+/* clang-format on */
+
+const struct foreign_row *
+fogi_conf_foreign(const char *name)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (strcmp(foreign[i].name, name) == 0)
+            return &foreign[i];
+    return NULL;
+}
+
+static bool
+same_name(const char *a, const char *b)
+{
+    for (; *a != 0 && *b != 0; a++, b++)
+        if (*a != *b && !(*a == '_' && *b == '-'))
+            return false;
+    return *a == *b;
+}
+
+enum conf_key
+fogi_conf_find(const char *name)
+{
+    enum conf_key key = 0;
+    while (key < CONF_KEY_N && !same_name(name, fogi_conf_rows[key].name))
+        key++;
+    return key;
+}
+
+const char *
+fogi_conf_suggest(const char *typed, enum conf_mode mode)
+{
+    const char *found = NULL;
+    int best = NEAREST_NONE;
+    for (enum conf_key key = 0; key < CONF_KEY_N; key++)
+        if (fogi_conf_in_mode(key, mode) && fogi_nearest(typed, fogi_conf_rows[key].name, &best))
+            found = fogi_conf_rows[key].name;
+    return found;
+}
+
+const char *
+fogi_conf_name(enum conf_key key)
+{
+    return fogi_conf_rows[key].name;
+}
+
+enum conf_live
+fogi_conf_live(enum conf_key key)
+{
+    return fogi_conf_rows[key].live;
+}
+
+bool
+fogi_conf_in_mode(enum conf_key key, enum conf_mode mode)
+{
+    return (fogi_conf_rows[key].modes & 1u << mode) != 0;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * conf_value.c - one reader and one writer for each type of the table.
+ */
+#include "app/conf_value.h"
+
+#include "app/conf_keys.h"
+#include "app/hostport.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
+
+struct conf_quote
+fogi_conf_quote(const char *text)
+{
+    struct conf_quote q;
+    size_t n = 0;
+    for (; text[n] != 0 && n < CONF_QUOTE_MAX; n++)
+        q.text[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
+    memcpy(q.text + n, text[n] != 0 ? "..." : "", text[n] != 0 ? 4 : 1);
+    return q;
+}
+
+static void *
+field(struct conf *c, enum conf_key key)
+{
+    return (char *)c + fogi_conf_rows[key].offset;
+}
+
+/** Always false, so that callers can return it. */
+static bool
+refuse(char *why, size_t cap, const char *text, const char *clause)
+{
+    snprintf(why, cap, "\"%s\" %s", fogi_conf_quote(text).text, clause);
+    return false;
+}
+
+/** Decimal, no sign, no leading zeros. */
+static bool
+parse_u32(const char *s, uint32_t *out)
+{
+    size_t len = strlen(s);
+    uint64_t v = 0;
+    if (len == 0 || len > 10 || strspn(s, "0123456789") != len || (len > 1 && s[0] == '0'))
+        return false;
+    for (; *s != 0; s++)
+        v = v * 10 + (uint64_t)(*s - '0');
+    *out = (uint32_t)v;
+    return v <= UINT32_MAX;
+}
+
+static bool
+set_hostport(struct hostport *out, const char *text, enum hostport_form form, char *why, size_t cap)
+{
+    const char *clause = fogi_hostport_parse(out, text, form);
+    return clause == NULL || refuse(why, cap, text, clause);
+}
+
+static bool
+set_number(uint32_t *out, const struct conf_row *row, const char *text, char *why, size_t cap)
+{
+    char clause[64];
+    if (parse_u32(text, out) && *out >= row->min && *out <= row->max)
+        return true;
+    snprintf(clause, sizeof clause, "is not a whole number within %u..%u", (unsigned)row->min,
+             (unsigned)row->max);
+    return refuse(why, cap, text, clause);
+}
+
+static bool
+set_bool(bool *out, const char *text, char *why, size_t cap)
+{
+    bool on = strcmp(text, "true") == 0 || strcmp(text, "on") == 0;
+    if (!on && strcmp(text, "false") != 0 && strcmp(text, "off") != 0)
+        return refuse(why, cap, text, "is neither true nor false");
+    *out = on;
+    return true;
+}
+
+static bool
+set_via(enum fog_via *out, const char *text, char *why, size_t cap)
+{
+    bool tcp = strcmp(text, "tcp") == 0;
+    if (!tcp && strcmp(text, "kcp") != 0)
+        return refuse(why, cap, text, "is neither kcp nor tcp");
+    *out = tcp ? FOG_VIA_PIPE : FOG_VIA_KCP;
+    return true;
+}
+
+static bool
+set_level(enum log_at *out, const char *text, char *why, size_t cap)
+{
+    for (unsigned i = 0; i <= LOG_AT_TRACE; i++) {
+        const char number[2] = {(char)('0' + i), 0};
+        if (strcmp(text, level_names[i]) == 0 || strcmp(text, number) == 0) {
+            *out = (enum log_at)i;
+            return true;
+        }
+    }
+    return refuse(why, cap, text, "is no level: error, warn, info, debug, trace, or 0..4");
+}
+
+bool
+fogi_conf_set(struct conf *c, enum conf_key key, const char *text, char *why, size_t cap)
+{
+    const struct conf_row *row = &fogi_conf_rows[key];
+    void *f = field(c, key);
+    uint32_t n;
+    switch (row->type) {
+    case CONF_LISTEN:
+        return set_hostport(f, text, HOSTPORT_LISTEN, why, cap);
+    case CONF_HOSTPORT:
+        return set_hostport(f, text, HOSTPORT_BOTH, why, cap);
+    case CONF_UINT:
+        if (!set_number(&n, row, text, why, cap))
+            return false;
+        *(uint32_t *)f = n;
+        return true;
+    case CONF_FAST:
+        if (!set_number(&n, row, text, why, cap))
+            return false;
+        *(int *)f = (int)n;
+        return true;
+    case CONF_BOOL:
+        return set_bool(f, text, why, cap);
+    case CONF_VIA:
+        return set_via(f, text, why, cap);
+    case CONF_LEVEL:
+        return set_level(f, text, why, cap);
+    }
+    assert(0 && "every type of the table is above");
+    return false;
+}
+
+void
+fogi_conf_set_default(struct conf *c, enum conf_key key)
+{
+    const struct conf_row *row = &fogi_conf_rows[key];
+    void *f = field(c, key);
+    switch (row->type) {
+    case CONF_LISTEN:
+    case CONF_HOSTPORT:
+        memset(f, 0, sizeof(struct hostport));
+        break;
+    case CONF_UINT:
+        *(uint32_t *)f = row->def;
+        break;
+    case CONF_FAST:
+        *(int *)f = (int)row->def;
+        break;
+    case CONF_BOOL:
+        *(bool *)f = row->def != 0;
+        break;
+    case CONF_VIA:
+        *(enum fog_via *)f = (enum fog_via)row->def;
+        break;
+    case CONF_LEVEL:
+        *(enum log_at *)f = (enum log_at)row->def;
+        break;
+    }
+}
+
+void
+fogi_conf_text(const struct conf *c, enum conf_key key, char *buf, size_t cap)
+{
+    const struct conf_row *row = &fogi_conf_rows[key];
+    const void *f = (const char *)c + row->offset;
+    switch (row->type) {
+    case CONF_LISTEN:
+    case CONF_HOSTPORT:
+        fogi_hostport_text(f, buf, cap);
+        break;
+    case CONF_UINT:
+        snprintf(buf, cap, "%u", (unsigned)*(const uint32_t *)f);
+        break;
+    case CONF_FAST:
+        snprintf(buf, cap, "%d", *(const int *)f);
+        break;
+    case CONF_BOOL:
+        snprintf(buf, cap, "%s", *(const bool *)f ? "true" : "false");
+        break;
+    case CONF_VIA:
+        snprintf(buf, cap, "%s", *(const enum fog_via *)f == FOG_VIA_PIPE ? "tcp" : "kcp");
+        break;
+    case CONF_LEVEL:
+        snprintf(buf, cap, "%s", level_names[*(const enum log_at *)f]);
+        break;
+    }
+}
+
+bool
+fogi_conf_same(const struct conf *a, const struct conf *b, enum conf_key key)
+{
+    char x[CONF_HOST_MAX + 16], y[CONF_HOST_MAX + 16];
+    fogi_conf_text(a, key, x, sizeof x);
+    fogi_conf_text(b, key, y, sizeof y);
+    return strcmp(x, y) == 0;
+}
