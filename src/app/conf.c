@@ -323,7 +323,7 @@ want(struct loader *ld, const struct hostport *hp, enum conf_key key)
         return;
     if (ld->file != NULL)
         error(ld, EXIT_CONFIG, "%s: \"%s\" is missing; set it here or with -%c %s", ld->file,
-              row->name, row->letter, row->meta);
+              fogi_conf_name(key), row->letter, row->meta);
     else
         error(ld, EXIT_USAGE, "the %s wants -%c %s, %s", mode_name(ld->c.mode), row->letter,
               row->meta, row->help);

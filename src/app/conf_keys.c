@@ -7,50 +7,41 @@
 
 #define MIB (1024u * 1024u)
 
-#define ROW(key, name, letter, type, modes, min, max, def, live, field, meta, help)                \
-    [CONF_KEY_##key] = {name,                                                                      \
-                        letter,                                                                    \
-                        CONF_##type,                                                               \
-                        CONF_IN_##modes,                                                           \
-                        min,                                                                       \
-                        max,                                                                       \
-                        def,                                                                       \
-                        CONF_LIVE_##live,                                                          \
-                        offsetof(struct conf, field),                                              \
-                        meta,                                                                      \
-                        help},
-
 /* clang-format off */
+#define ROW(key, option, letter, type, modes, min, max, def, live, field, meta, help)              \
+    [CONF_KEY_##key] = {option, letter, CONF_##type, CONF_IN_##modes, min, max, def,               \
+                        CONF_LIVE_##live, offsetof(struct conf, field), meta, help},
+
 const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
-/*      key          name       letter type      modes   min, max, default
+/*      key          option       letter type      modes   min, max, default
         reload field        value          help                                                   */
-    ROW(LISTEN,      "listen",      'l', LISTEN,   BOTH,   0, 0, 0,
+    ROW(LISTEN,      "--listen",      'l', LISTEN,   BOTH,   0, 0, 0,
         NEVER, listen,      "[ADDR]:PORT", "where to listen")
-    ROW(REMOTE,      "remote",      'r', HOSTPORT, CLIENT, 0, 0, 0,
+    ROW(REMOTE,      "--remote",      'r', HOSTPORT, CLIENT, 0, 0, 0,
         NEXT,  remote,      "HOST:PORT",   "the server")
-    ROW(TARGET,      "target",      't', HOSTPORT, SERVER, 0, 0, 0,
+    ROW(TARGET,      "--target",      't', HOSTPORT, SERVER, 0, 0, 0,
         NOW,   remote,      "HOST:PORT",   "where each stream is connected to")
-    ROW(FAST,        "fast",        0,   FAST,     BOTH,   1, 4, 4,
+    ROW(FAST,        "--fast",        0,   FAST,     BOTH,   1, 4, 4,
         NEXT,  fast,        "1..4",        "how eagerly losses are repaired")
-    ROW(VIA,         "via",         0,   VIA,      BOTH,   0, 0, FOG_VIA_KCP,
+    ROW(VIA,         "--via",         0,   VIA,      BOTH,   0, 0, FOG_VIA_KCP,
         NEVER, via,         "kcp|tcp",     "carry the tunnel over KCP on UDP, or over TCP")
-    ROW(TUNNELS,     "tunnels",     0,   UINT,     CLIENT, 1, 8, 1,
+    ROW(TUNNELS,     "--tunnels",     0,   UINT,     CLIENT, 1, 8, 1,
         NEXT,  tunnels,     "N",           "tunnels side by side, 1..8")
-    ROW(HOLD,        "hold",        0,   UINT,     CLIENT, 0, 300, 5,
+    ROW(HOLD,        "--hold",        0,   UINT,     CLIENT, 0, 300, 5,
         NOW,   hold_s,      "SECONDS",     "how long connections wait for a tunnel")
-    ROW(COMPRESS,    "compress",    0,   BOOL,     BOTH,   0, 0, 0,
+    ROW(COMPRESS,    "--compress",    0,   BOOL,     BOTH,   0, 0, 0,
         NEXT,  compress,    "",            "send with gzip where that is shorter")
-    ROW(MTU,         "mtu",         0,   UINT,     BOTH,   FOG_MTU_MIN, FOG_MTU_MAX, FOG_MTU_DEFAULT,
+    ROW(MTU,         "--mtu",         0,   UINT,     BOTH,   FOG_MTU_MIN, FOG_MTU_MAX, FOG_MTU_DEFAULT,
         NEXT,  mtu,         "BYTES",       "largest datagram sent")
-    ROW(SNDWND,      "sndwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
+    ROW(SNDWND,      "--sndwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
         NEXT,  sndwnd,      "SEGMENTS",    "most segments in flight")
-    ROW(RCVWND,      "rcvwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
+    ROW(RCVWND,      "--rcvwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
         NEXT,  rcvwnd,      "SEGMENTS",    "most segments accepted ahead")
-    ROW(SOCKBUF,     "sockbuf",     0,   UINT,     BOTH,   0, 64 * MIB, 4 * MIB,
+    ROW(SOCKBUF,     "--sockbuf",     0,   UINT,     BOTH,   0, 64 * MIB, 4 * MIB,
         NEVER, sockbuf,     "BYTES",       "UDP socket buffers; 0: the system's own")
-    ROW(MAX_STREAMS, "max-streams", 0,   UINT,     BOTH,   1, 16384, 1024,
+    ROW(MAX_STREAMS, "--max-streams", 0,   UINT,     BOTH,   1, 16384, 1024,
         NEXT,  max_streams, "N",           "most streams of one tunnel")
-    ROW(LOG,         "log",         0,   LEVEL,    BOTH,   0, 4, LOG_AT_INFO,
+    ROW(LOG,         "--log",         0,   LEVEL,    BOTH,   0, 4, LOG_AT_INFO,
         NOW,   log_level,   "LEVEL",       "error, warn, info, debug, trace (or 0..4)")
 };
 
@@ -114,7 +105,7 @@ enum conf_key
 fogi_conf_find(const char *name)
 {
     enum conf_key key = 0;
-    while (key < CONF_KEY_N && !same_name(name, fogi_conf_rows[key].name))
+    while (key < CONF_KEY_N && !same_name(name, fogi_conf_name(key)))
         key++;
     return key;
 }
@@ -125,15 +116,15 @@ fogi_conf_suggest(const char *typed, enum conf_mode mode)
     const char *found = NULL;
     int best = NEAREST_NONE;
     for (enum conf_key key = 0; key < CONF_KEY_N; key++)
-        if (fogi_conf_in_mode(key, mode) && fogi_nearest(typed, fogi_conf_rows[key].name, &best))
-            found = fogi_conf_rows[key].name;
+        if (fogi_conf_in_mode(key, mode) && fogi_nearest(typed, fogi_conf_name(key), &best))
+            found = fogi_conf_name(key);
     return found;
 }
 
 const char *
 fogi_conf_name(enum conf_key key)
 {
-    return fogi_conf_rows[key].name;
+    return fogi_conf_rows[key].option + 2;
 }
 
 enum conf_live

@@ -25,8 +25,8 @@ enum conf_type {
 #define CONF_IN_BOTH (CONF_IN_CLIENT | CONF_IN_SERVER)
 
 struct conf_row {
-    const char *name; /* key of the file; "--name" on the command line */
-    char letter;      /* "-l"; 0: none                                 */
+    const char *option; /* "--name"; the file says it without the dashes: fogi_conf_name() */
+    char letter;        /* "-l"; 0: none                                 */
     enum conf_type type;
     unsigned modes;
     uint32_t min, max, def;
