@@ -29,12 +29,13 @@ extern "C" {
 struct fog_mux;
 struct fog_stream; /* owned by its mux; valid from open or FOG_EV_OPENED to fog_mux_release() */
 
-#define FOG_REASON_MAX 256 /* bytes kept of the peer's shutdown reason (threats M16) */
+#define FOG_REASON_MAX 256     /* bytes kept of the peer's shutdown reason (threats M16) */
+#define FOG_MUX_OUTPUT_MAX 512 /* bytes that are enough for any control message          */
 
 /** Compression for DATA frames, from outside: src/gzip offers one on libdeflate. */
 struct fog_gzip {
     /** One whole gzip member in, at most cap bytes out. FOG_E_FORMAT: corrupt, truncated, trailing
-     *  bytes, or it does not fit (a bomb). */
+     *  bytes or a second member. FOG_E_LIMIT: it does not fit (a bomb). */
     int (*inflate)(void *ctx, const void *in, size_t len, void *out, size_t cap, size_t *out_len);
     /** One member out. FOG_E_LIMIT: does not fit cap. */
     int (*deflate)(void *ctx, const void *in, size_t len, void *out, size_t cap, size_t *out_len);
@@ -117,7 +118,7 @@ FOG_API FOG_CHECKED int fog_mux_input(struct fog_mux *m, const void *buf, size_t
  * Writes control messages that wait to leave, whole ones only. Call until *len is 0 and before any
  * fog_mux_frame(), so that a SYN leads its data.
  *
- * Takes      cap: fog_mux_output_max() is always enough for one.
+ * Takes      cap: FOG_MUX_OUTPUT_MAX is always enough for one.
  * Returns    0.
  */
 FOG_API FOG_CHECKED int fog_mux_output(struct fog_mux *m, void *buf, size_t cap, size_t *len,

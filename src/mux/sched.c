@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "mux/sched.h"
+
+/* Less than this is not worth a frame of its own: the quantum counts as used up. */
+#define CRUMB 512
+
+void
+fogi_sched_init(struct sched *s)
+{
+    list_init(&s->fresh);
+    list_init(&s->bulk);
+    s->waiting = 0;
+    s->room = 0;
+}
+
+void
+fogi_turn_init(struct turn *t)
+{
+    list_init(&t->link);
+    t->deficit = SCHED_QUANTUM;
+}
+
+void
+fogi_sched_wait(struct sched *s, struct turn *t)
+{
+    if (list_is_linked(&t->link))
+        return;
+    list_push(t->deficit > 0 ? &s->fresh : &s->bulk, &t->link);
+    s->waiting++;
+}
+
+void
+fogi_sched_drop(struct sched *s, struct turn *t)
+{
+    if (!list_is_linked(&t->link))
+        return;
+    list_unlink(&t->link);
+    s->waiting--;
+}
+
+size_t
+fogi_sched_cap(struct sched *s, struct turn *t, size_t avail, size_t max)
+{
+    bool queued = list_is_linked(&t->link);
+    bool others = s->waiting > (queued ? 1u : 0u);
+    size_t cap = avail < max ? avail : max;
+    if (others) {
+        size_t own = queued ? 0 : t->deficit;
+        cap = cap < own ? cap : own;
+    }
+    if (cap == 0)
+        fogi_sched_wait(s, t);
+    else
+        fogi_sched_drop(s, t);
+    return cap;
+}
+
+void
+fogi_sched_charge(struct turn *t, size_t len)
+{
+    t->deficit = t->deficit < len + CRUMB ? 0 : t->deficit - (uint32_t)len;
+}
+
+struct turn *
+fogi_sched_wake(struct sched *s)
+{
+    bool fresh = !list_is_empty(&s->fresh);
+    struct list *l = list_pop(fresh ? &s->fresh : &s->bulk);
+    if (!l)
+        return NULL;
+    struct turn *t = list_entry(l, struct turn, link);
+    s->waiting--;
+    if (!fresh)
+        t->deficit = SCHED_QUANTUM;
+    return t;
+}
