@@ -187,6 +187,12 @@ fog_mux_shutdown(struct fog_mux *m, const char *reason, fog_time now)
     fogi_mux_fail(m, FOG_E_CLOSED, reason ? reason : "");
 }
 
+bool
+fog_mux_is_closed(const struct fog_mux *m)
+{
+    return m->state == FOG_MUX_CLOSED;
+}
+
 void
 fog_mux_set_extended(struct fog_mux *m)
 {

@@ -9,7 +9,7 @@ fogi_sched_init(struct sched *s)
 {
     list_init(&s->fresh);
     list_init(&s->bulk);
-    s->waiting = 0;
+    s->waiting = s->woken = 0;
     s->room = 0;
 }
 
@@ -18,11 +18,21 @@ fogi_turn_init(struct turn *t)
 {
     list_init(&t->link);
     t->deficit = SCHED_QUANTUM;
+    t->woken = false;
+}
+
+static void
+forget_wake(struct sched *s, struct turn *t)
+{
+    if (t->woken)
+        s->woken--;
+    t->woken = false;
 }
 
 void
 fogi_sched_wait(struct sched *s, struct turn *t)
 {
+    forget_wake(s, t);
     if (list_is_linked(&t->link))
         return;
     list_push(t->deficit > 0 ? &s->fresh : &s->bulk, &t->link);
@@ -32,6 +42,7 @@ fogi_sched_wait(struct sched *s, struct turn *t)
 void
 fogi_sched_drop(struct sched *s, struct turn *t)
 {
+    forget_wake(s, t);
     if (!list_is_linked(&t->link))
         return;
     list_unlink(&t->link);
@@ -42,7 +53,7 @@ size_t
 fogi_sched_cap(struct sched *s, struct turn *t, size_t avail, size_t max)
 {
     bool queued = list_is_linked(&t->link);
-    bool others = s->waiting > (queued ? 1u : 0u);
+    bool others = s->waiting + s->woken > (queued || t->woken ? 1u : 0u);
     size_t cap = avail < max ? avail : max;
     if (others) {
         size_t own = queued ? 0 : t->deficit;
@@ -70,6 +81,8 @@ fogi_sched_wake(struct sched *s)
         return NULL;
     struct turn *t = list_entry(l, struct turn, link);
     s->waiting--;
+    s->woken++;
+    t->woken = true;
     if (!fresh)
         t->deficit = SCHED_QUANTUM;
     return t;

@@ -19,12 +19,14 @@
 struct turn {
     struct list link; /* waiting: refused and not yet woken */
     uint32_t deficit; /* bytes it may still write while others wait */
+    bool woken;       /* told to try again, has not done so yet     */
 };
 
 struct sched {
     struct list fresh, bulk;
     uint32_t waiting;
-    size_t room; /* last known free bytes of the pipe */
+    uint32_t woken; /* they count as waiting for all others */
+    size_t room;    /* last known free bytes of the pipe */
 };
 
 void fogi_sched_init(struct sched *s);
