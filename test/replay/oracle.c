@@ -108,6 +108,18 @@ oracle_inflate(void *ctx, const void *in, size_t len, void *out, size_t cap, siz
     return rc == LIBDEFLATE_SUCCESS && used == len ? 0 : FOG_E_FORMAT;
 }
 
+int
+oracle_deflate(void *ctx, const void *in, size_t len, void *out, size_t cap, size_t *out_len)
+{
+    (void)ctx;
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
+    if (!c)
+        return FOG_E_NOMEM;
+    *out_len = libdeflate_gzip_compress(c, in, len, out, cap);
+    libdeflate_free_compressor(c);
+    return *out_len ? 0 : FOG_E_LIMIT;
+}
+
 void
 oracle_frames(struct frames *f, const uint8_t *buf, size_t len)
 {

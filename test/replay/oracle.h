@@ -59,6 +59,9 @@ void oracle_frames(struct frames *f, const uint8_t *buf, size_t len);
 /** One gzip member; FOG_E_FORMAT when it is not one or does not fit. Fits struct fog_gzip. */
 int oracle_inflate(void *ctx, const void *in, size_t len, void *out, size_t cap, size_t *out_len);
 
+/** One gzip member out, the other half of it. */
+int oracle_deflate(void *ctx, const void *in, size_t len, void *out, size_t cap, size_t *out_len);
+
 /** Fails the test unless the frames are those of the digest. */
 void oracle_check(const struct frames *f, const struct recording *r, enum dir dir);
 
