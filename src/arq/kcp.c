@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kcp.c - the verbs of the KCP engine that neither read nor write datagrams. Routes, decides
+ * nothing.
+ */
+#include "arq/kcp_int.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* May wait beyond what the window takes; no more, so that the choice above is made late. */
+#define QUEUE_BYTES 16384
+
+static_assert(sizeof(struct kcp) <= 1280, "an idle engine is small");
+
+/* vproxy's parameter sets (wire-vproxy section 1.3), fast1 to fast4. */
+struct fast_set {
+    fog_time rto_min_us, rto_slack_us;
+    uint32_t reorder_segs;
+};
+
+/* clang-format off */
+static const struct fast_set fast_sets[] = {
+    /*          min RTO     interval    resend */
+    [1] = { FOG_MS(60), FOG_MS(30),     2 },
+    [2] = { FOG_MS(30), FOG_MS(20),     2 },
+    [3] = { FOG_MS(30), FOG_MS(10),     2 },
+    [4] = { FOG_MS(30), FOG_MS(10),     1 },
+};
+/* clang-format on */
+
+int
+fog_kcp_options_fast(struct fog_kcp_options *o, int fast)
+{
+    if (fast < 1 || fast > 4)
+        return FOG_E_USAGE;
+    o->rto_min_us = fast_sets[fast].rto_min_us;
+    o->rto_slack_us = fast_sets[fast].rto_slack_us;
+    o->reorder_segs = fast_sets[fast].reorder_segs;
+    return FOG_OK;
+}
+
+void
+fog_kcp_options_init(struct fog_kcp_options *o)
+{
+    *o = (struct fog_kcp_options){
+        .mtu = FOG_MTU_DEFAULT,
+        .snd_wnd = 1024,
+        .rcv_wnd = 1024,
+        .rto_min_us = fast_sets[4].rto_min_us,
+        .rto_slack_us = fast_sets[4].rto_slack_us,
+        .reorder_segs = fast_sets[4].reorder_segs,
+        .dead_us = FOG_SEC(90),
+        .zero_wnd_us = FOG_SEC(60),
+        .rotate_after = UINT32_C(1) << 31,
+    };
+}
+
+static bool
+options_are_good(const struct fog_kcp_options *o)
+{
+    return o->mtu >= FOG_MTU_MIN && o->mtu <= FOG_MTU_MAX && o->snd_wnd >= 1 &&
+           o->snd_wnd <= FOG_WND_MAX && o->rcv_wnd >= 1 && o->rcv_wnd <= FOG_WND_MAX &&
+           o->rto_min_us >= FOG_MS(1) && o->rto_min_us <= RTT_RTO_MAX && o->rto_slack_us >= 0 &&
+           o->rto_slack_us <= RTT_RTO_MAX && o->reorder_segs >= 1 &&
+           o->reorder_segs <= LOSS_REORDER_MAX && o->dead_us > 0 && o->zero_wnd_us > 0 &&
+           o->rotate_after >= 1 && o->hello_len <= FOG_HELLO_MAX;
+}
+
+void
+fogi_kcp_fail(struct kcp *k, int err)
+{
+    if (k->failed)
+        return;
+    k->failed = true;
+    k->err = err;
+    kcp_event(k, FOG_ARQ_FAILED);
+}
+
+void
+fogi_kcp_settle(struct kcp *k, fog_time now)
+{
+    uint32_t number, lost = 0;
+    while (fogi_loss_next(&k->loss, &k->log, &number)) {
+        fogi_snd_lose(&k->snd, txlog_at(&k->log, number)->sn);
+        lost++;
+    }
+    if (lost) {
+        k->n.lost += lost;
+        k->cc.ops->lost(&k->cc, lost, now);
+    }
+    if (k->snd.flight == 0 && k->log.cap) {
+        fogi_txlog_clear(&k->log, &k->mem);
+        fogi_loss_forget(&k->loss, &k->log);
+    }
+    bool blocked = k->cc.peer_wnd == 0 && snd_queued(&k->snd) > 0;
+    fogi_probe_set(&k->probe, blocked, k->rtt.rto_us, now);
+}
+
+/* When silence has lasted too long; only a side that waits for an answer minds it. */
+static fog_time
+dead_at(const struct kcp *k)
+{
+    fog_time since = k->last_input;
+    if (k->snd.flight == 0 && k->validated)
+        return FOG_TIME_NEVER;
+    if (k->snd.flight > 0 && k->waiting_since > since)
+        since = k->waiting_since;
+    return since + k->o.dead_us;
+}
+
+static void
+kcp_tick(struct fog_arq *a, fog_time now)
+{
+    struct kcp *k = kcp_of(a);
+    k->now = now;
+    if (k->failed)
+        return;
+    if (now >= dead_at(k) || now >= fogi_probe_end(&k->probe, k->o.zero_wnd_us)) {
+        fogi_kcp_fail(k, FOG_E_DEAD);
+        return;
+    }
+    fogi_probe_tick(&k->probe, now);
+    if (now >= fogi_loss_deadline(&k->loss, &k->log, k->rtt.rto_us)) {
+        k->n.timeouts++;
+        fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
+    }
+    fogi_kcp_settle(k, now);
+}
+
+static void
+lower(fog_time *due, enum fog_why *why, fog_time at, enum fog_why reason)
+{
+    if (at < *due) {
+        *due = at;
+        *why = reason;
+    }
+}
+
+/* What output would write, unless the 3x rule holds it back. */
+static void
+lower_for_output(const struct kcp *k, fog_time *due, enum fog_why *why)
+{
+    if (k->held_back)
+        return;
+    if (acks_waiting(&k->acks) || k->wins_now || k->probe.ask)
+        lower(due, why, k->now, FOG_WHY_OUTPUT);
+    lower(due, why, fogi_reopen_deadline(&k->reopen), FOG_WHY_PROBE);
+    lower(due, why, fogi_hello_deadline(&k->hello), FOG_WHY_OUTPUT);
+    if (k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0)) {
+        fog_time at = fogi_pace_when(&k->pace);
+        if (at < k->retry_at)
+            at = k->retry_at;
+        if (at <= k->now)
+            lower(due, why, k->now, FOG_WHY_OUTPUT);
+        else
+            lower(due, why, at, FOG_WHY_PACE);
+    }
+}
+
+static fog_time
+kcp_deadline(const struct fog_arq *a, enum fog_why *why)
+{
+    const struct kcp *k = kcp_of_const(a);
+    fog_time due = FOG_TIME_NEVER;
+    *why = FOG_WHY_NEVER;
+    if (k->failed)
+        return due;
+    lower_for_output(k, &due, why);
+    lower(&due, why, fogi_loss_deadline(&k->loss, &k->log, k->rtt.rto_us), FOG_WHY_LOSS);
+    lower(&due, why, fogi_probe_deadline(&k->probe), FOG_WHY_PROBE);
+    lower(&due, why, fogi_probe_end(&k->probe, k->o.zero_wnd_us), FOG_WHY_PROBE);
+    lower(&due, why, dead_at(k), k->validated ? FOG_WHY_DEAD : FOG_WHY_HANDSHAKE);
+    return due;
+}
+
+static bool
+kcp_next_event(struct fog_arq *a, struct fog_arq_event *ev)
+{
+    struct kcp *k = kcp_of(a);
+    return arq_take_event(&k->events, k->err, ev);
+}
+
+static size_t
+kcp_writable(const struct fog_arq *a)
+{
+    const struct kcp *k = kcp_of_const(a);
+    size_t room = (size_t)kcp_window_free(k) * k->mss + QUEUE_BYTES;
+    size_t queued = snd_queued(&k->snd);
+    return k->failed || room <= queued ? 0 : room - queued;
+}
+
+static int
+kcp_reserve(struct fog_arq *a, size_t min, void **buf, size_t *cap)
+{
+    struct kcp *k = kcp_of(a);
+    if (k->failed)
+        return FOG_E_CLOSED;
+    size_t room = kcp_writable(a), got;
+    if (room < min)
+        return FOG_OK;
+    void *p = fogi_bytes_reserve(&k->snd.q, &k->mem, min, &got);
+    if (!p)
+        return FOG_E_NOMEM;
+    *buf = p;
+    *cap = got < room ? got : room;
+    return FOG_OK;
+}
+
+static void
+kcp_commit(struct fog_arq *a, size_t len, fog_time now)
+{
+    struct kcp *k = kcp_of(a);
+    k->now = now;
+    fogi_bytes_commit(&k->snd.q, len);
+    fogi_kcp_settle(k, now);
+}
+
+static void
+kcp_peek(const struct fog_arq *a, const void **buf, size_t *len)
+{
+    *buf = fogi_rcv_peek(&kcp_of_const(a)->rcv, len);
+}
+
+static void
+kcp_consume(struct fog_arq *a, size_t len, fog_time now)
+{
+    struct kcp *k = kcp_of(a);
+    k->now = now;
+    fogi_rcv_consume(&k->rcv, &k->mem, len);
+    fogi_reopen_set(&k->reopen, rcv_window(&k->rcv), k->rtt.rto_us, now);
+}
+
+static size_t
+kcp_input_room(const struct fog_arq *a)
+{
+    (void)a;
+    return FOG_DATAGRAM_MAX;
+}
+
+static uint64_t
+kcp_acked(const struct fog_arq *a)
+{
+    return kcp_of_const(a)->snd.q.head;
+}
+
+static void
+kcp_status(const struct fog_arq *a, struct fog_arq_status *st)
+{
+    const struct kcp *k = kcp_of_const(a);
+    *st = (struct fog_arq_status){
+        .validated = k->validated,
+        .failed = k->failed,
+        .hello = k->hello.theirs_len ? k->hello.theirs : NULL,
+        .hello_len = k->hello.theirs_len,
+        .committed = k->snd.q.tail,
+        .acked = k->snd.q.head,
+        .queued = snd_queued(&k->snd),
+        .flight_segs = k->snd.flight,
+        .peer_wnd = k->cc.peer_wnd,
+        .srtt_us = k->rtt.srtt_us,
+        .rttvar_us = k->rtt.rttvar_us,
+        .rto_us = k->rtt.rto_us,
+        .last_input = k->last_input,
+        .held = k->mem.held,
+        .n = k->n,
+    };
+}
+
+static void
+kcp_free(struct fog_arq *a)
+{
+    struct kcp *k = kcp_of(a);
+    struct mem m = k->mem; /* outlives the engine by one call */
+    fogi_snd_deinit(&k->snd, &m);
+    fogi_txlog_clear(&k->log, &m);
+    fogi_rcv_deinit(&k->rcv, &m);
+    fogi_acks_deinit(&k->acks, &m);
+    mem_put(&m, k, sizeof *k);
+    assert(m.held == 0 && "every part gives back what it took");
+}
+
+int
+fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fog_alloc *al,
+            fog_time now)
+{
+    static const struct arq_ops ops = {
+        .free = kcp_free,
+        .input = fogi_kcp_input,
+        .input_room = kcp_input_room,
+        .output = fogi_kcp_output,
+        .deadline = kcp_deadline,
+        .tick = kcp_tick,
+        .event = kcp_next_event,
+        .writable = kcp_writable,
+        .reserve = kcp_reserve,
+        .commit = kcp_commit,
+        .peek = kcp_peek,
+        .consume = kcp_consume,
+        .status = kcp_status,
+        .acked = kcp_acked,
+    };
+    *a = NULL;
+    if (!options_are_good(o))
+        return FOG_E_USAGE;
+    struct mem m;
+    mem_init(&m, al);
+    struct kcp *k = mem_get(&m, sizeof *k);
+    if (!k)
+        return FOG_E_NOMEM;
+    *k = (struct kcp){
+        .arq = {&ops},
+        .mem = m,
+        .o = *o,
+        .mss = o->mtu - FOG_KCP_HEADER,
+        .peer_una = o->snd_sn,
+        .now = now,
+        .last_input = now,
+        .validated = !o->validate,
+    };
+    fogi_snd_init(&k->snd, o->snd_sn);
+    fogi_txlog_init(&k->log, o->ts_base, o->snd_wnd);
+    fogi_loss_init(&k->loss, o->reorder_segs, o->validate);
+    fogi_rtt_init(&k->rtt, o->rto_min_us, o->rto_slack_us);
+    fogi_cc_fixed(&k->cc, o->snd_wnd, o->mtu);
+    fogi_pace_init(&k->pace, o->mtu);
+    fogi_rcv_init(&k->rcv, o->rcv_sn, o->rcv_wnd);
+    fogi_acks_init(&k->acks, 2 * o->rcv_wnd);
+    fogi_hello_init(&k->hello, o->hello, o->hello_len);
+    *a = &k->arq;
+    return FOG_OK;
+}

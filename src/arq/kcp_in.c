@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kcp_in.c - what a datagram does to the engine. First everything is checked and everything it
+ * needs is set aside, then it is applied: whole, or not at all. The order within a datagram is:
+ * proof of a lost session, ACKs, una, window, PUSHes and the rest.
+ */
+#include "arq/kcp_int.h"
+
+/* The newest una in a datagram, and the window told with it. */
+struct told {
+    uint32_t una, wnd;
+};
+
+/* Counts a rejected datagram. */
+static int
+reject(struct kcp *k, int err, size_t len)
+{
+    if (len > FOG_DATAGRAM_MAX)
+        k->n.limit_datagram_hit++;
+    else if (err == FOG_E_LIMIT)
+        k->n.limit_segments_hit++;
+    else if (err == FOG_E_CONV)
+        k->n.bad_conv++;
+    else
+        k->n.bad_format++;
+    return err == FOG_E_CONV ? FOG_E_CONV : FOG_E_FORMAT;
+}
+
+/* Checks una of every segment: at most snd_nxt, and not before the first segment ever sent. An una
+ * older than the newest is normal: datagrams overtake each other. */
+static bool
+una_is_possible(const struct kcp *k, const struct seg *segs, unsigned n)
+{
+    uint64_t most = k->n_first < INT32_MAX ? k->n_first : INT32_MAX;
+    for (unsigned i = 0; i < n; i++) {
+        if (k->snd.next - segs[i].una > most)
+            return false;
+    }
+    return true;
+}
+
+/* A receiver that answers a transmission which left after its una was known cannot say a lower una,
+ * unless it has lost its state. Blind senders cannot name the stamp. */
+static bool
+proves_restart(const struct kcp *k, const struct seg *segs, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (segs[i].cmd != SEG_ACK && segs[i].cmd != SEG_WINS)
+            continue;
+        const struct tx *t = fogi_txlog_find(&k->log, segs[i].ts, segs[i].sn);
+        if (t && seq_lt(segs[i].una, t->una))
+            return true;
+    }
+    return false;
+}
+
+static void
+prove(struct kcp *k, fog_time now)
+{
+    if (k->proven)
+        return;
+    k->proven = true;
+    fogi_hello_arm(&k->hello, k->rtt.rto_us, now);
+    if (k->validated)
+        return;
+    k->validated = true;
+    k->loss.sparing = false;
+    kcp_event(k, FOG_ARQ_VALIDATED);
+}
+
+/* The segment sn arrived; none of its transmissions is waited for any more. */
+static void
+segment_arrived(struct kcp *k, uint32_t sn, fog_time now)
+{
+    const struct snd_seg *g = snd_at(&k->snd, sn);
+    if (txlog_has(&k->log, g->tx) && txlog_at(&k->log, g->tx)->state == TX_OUT)
+        fogi_txlog_resolve(&k->log, txlog_at(&k->log, g->tx), TX_DONE);
+    k->cc.ops->acked(&k->cc, 1, g->len, now);
+    fogi_snd_ack(&k->snd, &k->mem, sn);
+}
+
+static void
+on_ack(struct kcp *k, const struct seg *s, fog_time now)
+{
+    k->n.acks_in++;
+    if (!seq_in(s->sn, k->snd.una, k->snd.next)) {
+        k->n.stale_acks++;
+        return;
+    }
+    struct tx *t = fogi_txlog_find(&k->log, s->ts, s->sn);
+    if (!t) {
+        k->n.forged_acks++;
+        return;
+    }
+    bool known = snd_at(&k->snd, s->sn)->state == SND_ACKED;
+    k->n.stale_acks += known;
+    if (t->state == TX_ACKED)
+        return;
+    fogi_rtt_sample(&k->rtt, now - t->sent_at);
+    fogi_txlog_resolve(&k->log, t, TX_ACKED);
+    fogi_loss_acked(&k->loss, txlog_number(&k->log, s->ts));
+    prove(k, now);
+    if (!known)
+        segment_arrived(k, s->sn, now);
+}
+
+/* Everything before una arrived. A segment sent once tells which transmission did; of one sent more
+ * often that is not known. */
+static void
+on_una(struct kcp *k, uint32_t una, fog_time now)
+{
+    if (!k->validated || seq_lt(una, k->peer_una))
+        return;
+    if (una != k->peer_una)
+        fogi_probe_progress(&k->probe, now);
+    k->peer_una = una;
+    while (seq_lt(k->snd.una, una)) {
+        const struct snd_seg *g = snd_at(&k->snd, k->snd.una);
+        if (g->sends == 1)
+            fogi_loss_acked(&k->loss, g->tx);
+        else
+            fogi_loss_progress(&k->loss);
+        segment_arrived(k, k->snd.una, now);
+    }
+}
+
+static void
+on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
+{
+    bool unlisted;
+    enum rcv_verdict v = fogi_rcv_put(&k->rcv, &k->acks, &k->mem, s, st, &unlisted);
+    k->n.segments_in++;
+    k->n.duplicates += v == RCV_OLD || v == RCV_EARLY;
+    k->n.limit_window_hit += v == RCV_BEYOND;
+    k->n.limit_empty_hit += v == RCV_EMPTY;
+    k->n.limit_acks_hit += unlisted;
+    if (v == RCV_NEW)
+        fogi_reopen_stop(&k->reopen);
+}
+
+/* The acknowledgements of a datagram, and its window unless a newer datagram has overtaken it. */
+static void
+apply_told(struct kcp *k, const struct seg *segs, unsigned n, fog_time now)
+{
+    fog_time srtt = k->rtt.srtt_us;
+    struct told told = {segs[0].una, segs[0].wnd};
+    for (unsigned i = 0; i < n; i++) {
+        if (segs[i].cmd == SEG_ACK)
+            on_ack(k, &segs[i], now);
+        if (seq_le(told.una, segs[i].una))
+            told = (struct told){segs[i].una, segs[i].wnd};
+    }
+    bool newest = seq_le(k->peer_una, told.una);
+    on_una(k, told.una, now);
+    if (!newest)
+        told.wnd = k->cc.peer_wnd;
+    if (told.wnd != k->cc.peer_wnd || srtt != k->rtt.srtt_us) {
+        k->cc.peer_wnd = told.wnd;
+        k->cc.srtt_us = k->rtt.srtt_us;
+        fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), now);
+    }
+}
+
+/* What a datagram brings: data, questions, a hello. */
+static void
+apply_brought(struct kcp *k, const struct seg *segs, unsigned n,
+              const struct rcv_stage st[FOG_SEGMENTS_MAX], fog_time now)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (segs[i].cmd == SEG_PUSH)
+            on_push(k, &segs[i], &st[i]);
+        else if (segs[i].cmd == SEG_WASK)
+            k->wins_now = true;
+        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 &&
+                 fogi_hello_received(&k->hello, segs[i].data, segs[i].len, now))
+            kcp_event(k, FOG_ARQ_HELLO);
+    }
+    fogi_rcv_settle(&k->rcv, &k->mem);
+}
+
+int
+fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now)
+{
+    struct kcp *k = kcp_of(a);
+    struct seg segs[FOG_SEGMENTS_MAX];
+    struct rcv_stage st[FOG_SEGMENTS_MAX];
+    unsigned n;
+    k->now = now;
+    if (k->failed)
+        return FOG_E_CLOSED;
+    if (len == 0)
+        return FOG_OK;
+    int err = fogi_seg_parse(buf, len, k->o.conv, segs, &n);
+    if (err)
+        return reject(k, err, len);
+    if (!una_is_possible(k, segs, n)) {
+        k->n.bad_una++;
+        return FOG_E_FORMAT;
+    }
+    if (proves_restart(k, segs, n)) {
+        fogi_kcp_fail(k, FOG_E_RESTARTED);
+        return FOG_OK;
+    }
+    if (!fogi_rcv_stage(&k->rcv, &k->acks, &k->mem, segs, n, st)) {
+        k->n.limit_memory_hit++;
+        return FOG_E_NOMEM;
+    }
+    k->n.datagrams_in++;
+    k->n.bytes_in += len;
+    k->last_input = now;
+    k->held_back = false;
+    if (k->snd.flight > 0)
+        fogi_loss_heard(&k->loss);
+    apply_told(k, segs, n, now);
+    apply_brought(k, segs, n, st, now);
+    fogi_kcp_settle(k, now);
+    return FOG_OK;
+}

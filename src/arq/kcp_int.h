@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kcp_int.h - one KCP engine. Its parts decide; kcp.c, kcp_in.c and kcp_out.c only route between
+ * them. No part knows another, except that loss reads the log and rcv fills the ack list.
+ */
+#ifndef FOGI_KCP_INT_H
+#define FOGI_KCP_INT_H
+
+#include "arq/acks.h"
+#include "arq/arq_int.h"
+#include "arq/cc.h"
+#include "arq/hello.h"
+#include "arq/loss.h"
+#include "arq/pace.h"
+#include "arq/probe.h"
+#include "arq/rcv.h"
+#include "arq/rtt.h"
+#include "arq/snd.h"
+#include "arq/txlog.h"
+
+struct kcp {
+    struct fog_arq arq; /* first: a pointer to it is a pointer to the engine */
+    struct mem mem;
+    struct fog_kcp_options o;
+
+    /* sending */
+    struct snd snd;
+    struct txlog log;
+    struct loss loss;
+    struct rtt rtt;
+    struct cc cc;
+    struct pace pace;
+    uint32_t mss;           /* bytes of payload in a full segment                   */
+    uint32_t peer_una;      /* newest una told                                      */
+    uint64_t n_first;       /* segments sent for the first time                     */
+    fog_time waiting_since; /* when the oldest wait for an answer began             */
+    fog_time retry_at;      /* memory was short: no data before; 0: it was not      */
+
+    /* receiving */
+    struct rcv rcv;
+    struct acks acks;
+
+    /* the rest */
+    struct probe probe;
+    struct reopen reopen;
+    struct hello hello;
+    fog_time now;        /* latest time we were told                                */
+    fog_time last_input; /* something valid arrived; creation before that           */
+    bool wins_now;       /* the peer asked for our window                           */
+    bool proven;         /* the peer has echoed a stamp                             */
+    bool validated;      /* proven, or proof was not asked for                      */
+    bool held_back;      /* the 3x rule stopped output; until the next input        */
+    bool failed;
+    int err;
+    unsigned events; /* 1u << enum fog_arq_event_type */
+    struct fog_arq_counters n;
+};
+
+static inline struct kcp *
+kcp_of(struct fog_arq *a)
+{
+    return (struct kcp *)(void *)a;
+}
+
+static inline const struct kcp *
+kcp_of_const(const struct fog_arq *a)
+{
+    return (const struct kcp *)(const void *)a;
+}
+
+static inline void
+kcp_event(struct kcp *k, enum fog_arq_event_type type)
+{
+    k->events |= 1u << type;
+}
+
+/** Segments that may be cut now. */
+static inline uint32_t
+kcp_window_free(const struct kcp *k)
+{
+    uint32_t window = k->cc.ops->window(&k->cc), span = snd_span(&k->snd);
+    return window > span ? window - span : 0;
+}
+
+int fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now);
+int fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time now);
+
+/** Ends the engine with an error that the event tells. */
+void fogi_kcp_fail(struct kcp *k, int err);
+
+/** Collects what is lost now, and brings what depends on it up to date. To be called at the end of
+ *  every verb that may have changed what is under way or waiting. */
+void fogi_kcp_settle(struct kcp *k, fog_time now);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kcp_out.c - what leaves, one datagram per call. Order: acks, questions and answers about windows,
+ * hello, segments lost, segments new. Each is packed whole; what does not fit waits for the next
+ * call.
+ *
+ * Toward a peer that has not proven its address at most three times the bytes received leave.
+ */
+#include "arq/kcp_int.h"
+
+#include <string.h>
+
+#define AMPLIFICATION 3
+#define RETRY_AFTER FOG_MS(10) /* when memory was short */
+
+/* The datagram being written. */
+struct writer {
+    uint8_t *buf;
+    size_t len, room;
+    unsigned segs;
+    size_t payload; /* bytes of PUSH payload in it */
+};
+
+static bool
+fits(const struct writer *w, size_t payload)
+{
+    return w->segs < FOG_SEGMENTS_MAX && w->room - w->len >= FOG_KCP_HEADER + payload;
+}
+
+/* Where the payload of the next segment goes. */
+static uint8_t *
+payload_at(const struct writer *w)
+{
+    return w->buf + w->len + FOG_KCP_HEADER;
+}
+
+/* Ends a segment whose payload is in place already. */
+static void
+put(struct kcp *k, struct writer *w, enum seg_cmd cmd, uint32_t sn, uint32_t ts, size_t len)
+{
+    struct seg s = {
+        .conv = k->o.conv,
+        .cmd = (uint8_t)cmd,
+        .wnd = (uint16_t)rcv_window(&k->rcv),
+        .ts = ts,
+        .sn = sn,
+        .una = k->rcv.next,
+        .len = (uint16_t)len,
+    };
+    fogi_seg_put(w->buf + w->len, &s);
+    w->len += FOG_KCP_HEADER + len;
+    w->segs++;
+}
+
+static void
+put_acks(struct kcp *k, struct writer *w)
+{
+    struct ack ack;
+    while (fits(w, 0) && fogi_acks_next(&k->acks, &k->mem, k->rcv.next, &ack)) {
+        put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
+        fogi_rcv_acked(&k->rcv, ack.sn);
+        k->n.acks_out++;
+    }
+}
+
+static void
+put_windows(struct kcp *k, struct writer *w, fog_time now)
+{
+    if (k->probe.ask && fits(w, 0)) {
+        put(k, w, SEG_WASK, 0, 0, 0);
+        k->probe.ask = false;
+        k->n.probes_out++;
+    }
+    if ((k->wins_now || now >= fogi_reopen_deadline(&k->reopen)) && fits(w, 0)) {
+        put(k, w, SEG_WINS, 0, 0, 0);
+        k->wins_now = false;
+        fogi_reopen_sent(&k->reopen, now);
+        k->n.windows_out++;
+    }
+}
+
+/* Called last, so that it knows whether the datagram leaves anyway; wanted() is cheap. */
+static void
+put_hello(struct kcp *k, struct writer *w, bool company, fog_time now)
+{
+    size_t len = k->hello.mine_len;
+    if (!fogi_hello_wanted(&k->hello, company, now) || !fits(w, len))
+        return;
+    memcpy(payload_at(w), k->hello.mine, len);
+    put(k, w, SEG_WINS, 0, 0, len);
+    fogi_hello_sent(&k->hello, k->rtt.rto_us, now);
+    k->n.windows_out++;
+}
+
+/* Room in the log for one more transmission. Those sent two timeouts ago may go: hardly any ACK is
+ * that late. */
+static bool
+log_room(struct kcp *k, fog_time now)
+{
+    return fogi_txlog_room(&k->log, &k->mem, k->loss.head, now - 2 * k->rtt.rto_us);
+}
+
+/* Logs the transmission of sn and ends its segment. */
+static void
+put_push(struct kcp *k, struct writer *w, uint32_t sn, fog_time now)
+{
+    struct snd_seg *g = snd_at(&k->snd, sn);
+    g->tx = fogi_txlog_add(&k->log, sn, k->peer_una, now);
+    put(k, w, SEG_PUSH, sn, txlog_stamp(&k->log, g->tx), g->len);
+    w->payload += g->len;
+    k->n.segments_out++;
+}
+
+static void
+put_lost(struct kcp *k, struct writer *w, fog_time now)
+{
+    while (k->snd.n_lost > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
+        if (!log_room(k, now)) {
+            k->retry_at = now + RETRY_AFTER;
+            return;
+        }
+        put_push(k, w, fogi_snd_again(&k->snd, payload_at(w)), now);
+        k->n.resent++;
+    }
+}
+
+/* How long the next new segment is, 0 when none fits. A segment takes a slot of the peer's window
+ * whatever its length, so a full one is cut shorter by a quarter at most to fill a datagram. */
+static size_t
+new_len(const struct kcp *k, const struct writer *w)
+{
+    size_t want = snd_queued(&k->snd);
+    if (want > k->mss)
+        want = k->mss;
+    if (want == 0 || fits(w, want))
+        return want;
+    size_t least = k->mss - k->mss / 4;
+    return want > least && fits(w, least) ? w->room - w->len - FOG_KCP_HEADER : 0;
+}
+
+static void
+put_new(struct kcp *k, struct writer *w, fog_time now)
+{
+    size_t len;
+    while (kcp_window_free(k) > 0 && (len = new_len(k, w)) > 0) {
+        if (!log_room(k, now) || !fogi_snd_room(&k->snd, &k->mem)) {
+            k->retry_at = now + RETRY_AFTER;
+            return;
+        }
+        if (k->snd.flight == 0)
+            k->waiting_since = now;
+        put_push(k, w, fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len), now);
+        if (++k->n_first == k->o.rotate_after)
+            kcp_event(k, FOG_ARQ_WORN);
+    }
+}
+
+static void
+put_data(struct kcp *k, struct writer *w, fog_time now)
+{
+    if (now < k->retry_at || !fogi_pace_may(&k->pace, now))
+        return;
+    k->retry_at = 0;
+    put_lost(k, w, now);
+    if (k->snd.n_lost == 0)
+        put_new(k, w, now);
+}
+
+static bool
+data_waits(const struct kcp *k)
+{
+    return k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0);
+}
+
+/* Bytes of the next datagram: the mtu, less where the 3x rule says so. */
+static size_t
+room_of(const struct kcp *k)
+{
+    if (k->validated)
+        return k->o.mtu;
+    uint64_t may = AMPLIFICATION * k->n.bytes_in - k->n.bytes_out;
+    return may < k->o.mtu ? (size_t)may : k->o.mtu;
+}
+
+/* Books a datagram that leaves. */
+static void
+sent(struct kcp *k, const struct writer *w, fog_time now)
+{
+    k->n.datagrams_out++;
+    k->n.bytes_out += w->len;
+    fogi_reopen_told(&k->reopen, rcv_window(&k->rcv));
+    if (w->payload) {
+        fogi_pace_sent(&k->pace, w->len, now);
+        k->cc.ops->sent(&k->cc, w->payload, now);
+    }
+}
+
+int
+fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time now)
+{
+    struct kcp *k = kcp_of(a);
+    *len = 0;
+    if (cap < k->o.mtu)
+        return FOG_E_USAGE;
+    k->now = now;
+    if (k->failed || k->held_back)
+        return FOG_OK;
+    struct writer w = {.buf = buf, .room = room_of(k)};
+    put_acks(k, &w);
+    put_windows(k, &w, now);
+    put_hello(k, &w, w.len > 0 || data_waits(k), now);
+    put_data(k, &w, now);
+    if (w.len > 0) {
+        sent(k, &w, now);
+    } else if (w.room < k->o.mtu && (acks_waiting(&k->acks) || k->wins_now || data_waits(k)) &&
+               k->retry_at == 0) {
+        k->held_back = true;
+        k->n.limit_amplification_hit++;
+    }
+    if (bytes_len(&k->snd.q) == 0)
+        fogi_bytes_consume(&k->snd.q, &k->mem, 0); /* a page reserved but never filled */
+    fogi_kcp_settle(k, now);
+    *len = w.len;
+    return FOG_OK;
+}

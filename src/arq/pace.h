@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pace.h - spreads sends over time. Knows bytes and time; not segments, not acks.
+ *
+ * In every interval of length T during which neither rate nor burst changes:
+ *     sent <= burst + rate x T,   burst = max(16 datagrams, 2 ms of rate)
+ * A sender that always has something to send and asks whenever fogi_pace_when() says so reaches the
+ * rate.
+ */
+#ifndef FOGI_PACE_H
+#define FOGI_PACE_H
+
+#include "base/bucket.h"
+
+struct pace {
+    struct bucket bucket;
+    bool limited; /* false: no rate is set, everything may go */
+    uint32_t mtu; /* bytes: what one send may cost at most */
+};
+
+/** Unlimited. */
+void fogi_pace_init(struct pace *p, uint32_t mtu);
+
+/** Sets the rate in bytes per second; 0 is unlimited. What was saved up stays, up to the burst. */
+void fogi_pace_set(struct pace *p, uint64_t rate, fog_time now);
+
+/** Whether a datagram of up to mtu bytes may leave now. */
+bool fogi_pace_may(struct pace *p, fog_time now);
+
+/** A datagram left; at most mtu bytes, after fogi_pace_may() said yes. */
+void fogi_pace_sent(struct pace *p, size_t bytes, fog_time now);
+
+/** When the next datagram may leave; a time in the past means now. O(1). */
+fog_time fogi_pace_when(const struct pace *p);
+
+#endif
