@@ -25,7 +25,7 @@ enum conf_type {
 #define CONF_IN_BOTH (CONF_IN_CLIENT | CONF_IN_SERVER)
 
 struct conf_row {
-    const char *option; /* "--name"; the file says it without the dashes: fogi_conf_name() */
+    const char *option; /* with its dashes; the file says it without: fogi_conf_name() */
     char letter;        /* "-l"; 0: none                                 */
     enum conf_type type;
     unsigned modes;

@@ -129,6 +129,47 @@ test_summary(void **state)
     assert_string_equal(cut, "listen 127.0.0.");
 }
 
+/** What foggara.conf(5) says of a key: for whom, its values, what a reload does with it. */
+static void
+manual_line(enum conf_key key, char *line, size_t cap)
+{
+    static const char *const modes[] = {NULL, "client", "server", "both"};
+    static const char *const lives[] = {"at once", "for the next tunnel", "needs a restart"};
+    const struct conf_row *row = &fogi_conf_rows[key];
+    char range[32];
+    const char *value = range, *live = lives[row->live];
+    snprintf(range, sizeof range, "%u..%u", (unsigned)row->min, (unsigned)row->max);
+    if (row->type == CONF_LISTEN)
+        value = "[addr]:port";
+    else if (row->type == CONF_HOSTPORT)
+        value = "host:port";
+    else if (row->type == CONF_BOOL)
+        value = "true, false";
+    else if (row->type == CONF_VIA)
+        value = "kcp, tcp";
+    else if (row->type == CONF_LEVEL)
+        value = "error..trace";
+    if (key == CONF_KEY_TARGET)
+        live = "for the next stream";
+    snprintf(line, cap, "\n.It %s Ta %s Ta %s Ta %s\n", fogi_conf_name(key), modes[row->modes],
+             value, live);
+}
+
+static void
+test_the_manual_agrees(void **state)
+{
+    (void)state;
+    char text[TEXT_MAX], line[160];
+    FILE *f = fopen("man/foggara.conf.5", "r"); /* CTest runs this in the project's root */
+    assert_non_null(f);
+    slurp(f, text);
+    for (enum conf_key key = 0; key < CONF_KEY_N; key++) {
+        manual_line(key, line, sizeof line);
+        if (strstr(text, line) == NULL)
+            fail_msg("not in man/foggara.conf.5: %s", line + 1);
+    }
+}
+
 int
 main(void)
 {
@@ -137,6 +178,7 @@ main(void)
         cmocka_unit_test(test_usage_and_version),
         cmocka_unit_test(test_print_config_reads_back),
         cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_the_manual_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
