@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Every header stands alone: the public ones as C17 and as C++ with warnings as errors, the
-# internal ones as C17.
+# internal ones as C17. Layers that are not pure may need the system's extensions and libraries, as
+# their sources do; where a library is missing they are left out.
 # usage: headers.sh ROOT WORKDIR CC [CXX]
 set -eu
 root=$1 work=$2 cc=$3 cxx=${4:-}
@@ -21,10 +22,17 @@ for header in "$root"/include/foggara/*.h; do
         { echo "$name does not stand alone as C++"; status=1; }
     public=$((public + 1))
 done
+pure=$(awk -F'|' '!/^#/ && $5 ~ /yes/ { gsub(/ /, "", $1); print $1 }' "$root/test/api/layers.txt")
+printf '#include <uv.h>\n#include <libdeflate.h>\n' >"$work/alone.c"
+"$cc" -std=c17 -D_GNU_SOURCE -fsyntax-only "$work/alone.c" 2>/dev/null && libraries=yes || libraries=
 for header in "$root"/src/*/*.h; do
     name=${header#"$root"/src/}
+    extensions=-D_GNU_SOURCE
+    for layer in $pure; do [ "${name%%/*}" != "$layer" ] || extensions=; done
+    [ -z "$extensions" ] || [ "$libraries" ] || continue
     printf '#include "%s"\nint fog_header_alone;\n' "$name" >"$work/alone.c"
-    "$cc" -std=c17 -w -I"$root/include" -I"$root/src" -fsyntax-only "$work/alone.c" ||
+    # shellcheck disable=SC2086
+    "$cc" -std=c17 -w $extensions -I"$root/include" -I"$root/src" -fsyntax-only "$work/alone.c" ||
         { echo "$name does not stand alone"; status=1; }
     internal=$((internal + 1))
 done
