@@ -175,7 +175,7 @@ play(const struct scenario *s, uint32_t wnd, double loss)
     static struct way w[2];
     char name[96];
     struct peer *a = s->a->make(&o), *b = s->b->make(&o);
-    uint64_t size = wnd < 128 ? 150000 : 600000;
+    uint64_t size = (uint64_t)wnd * 1226 * 3; /* three windows, at least */
     snprintf(name, sizeof name, "%s, window %u, loss %g %%", s->name, wnd, loss * 100);
     way_init(&w[0], s->a, a, s->b, b, loss, wnd + (uint64_t)(loss * 100));
     way_init(&w[1], s->b, b, s->a, a, loss, wnd + (uint64_t)(loss * 100) + 7);
