@@ -8,6 +8,9 @@
 
 #define FDS_MAX (1u << 20) /* more than this nobody needs, and some systems say "unlimited" */
 #define FD_RETRY FOG_MS(100)
+#define ALARM_LATE FOG_MS(500) /* we did not run meanwhile: the world was not silent */
+
+static void fd_retry(struct alarm *a);
 
 static fog_time
 read_clock(void)
@@ -92,8 +95,7 @@ fogi_loop_init(struct loop *l)
     l->end_of_turn.data = l;
     uv_prepare_start(&l->end_of_turn, finish_turn);
     uv_unref((uv_handle_t *)&l->end_of_turn);
-    uv_timer_init(&l->uv, &l->fd_retry);
-    l->fd_retry.data = l;
+    fogi_alarm_init(&l->fd_retry, l, fd_retry);
     l->fds = count_fds();
     fogi_loop_refresh(l);
     return 0;
@@ -115,22 +117,68 @@ bool
 fogi_loop_free(struct loop *l)
 {
     uv_close((uv_handle_t *)&l->end_of_turn, NULL);
-    uv_close((uv_handle_t *)&l->fd_retry, NULL);
+    fogi_alarm_close(&l->fd_retry, NULL);
     /* A look-up cannot be interrupted and may take half a minute: do not wait for it. */
     for (int i = 0; i < 8 && uv_run(&l->uv, UV_RUN_NOWAIT); i++)
         ;
     return !l->requests && uv_loop_close(&l->uv) == 0;
 }
 
-void
-fogi_loop_timer(struct loop *l, uv_timer_t *t, fog_time at, uv_timer_cb fired)
+static void
+on_timer(uv_timer_t *t)
 {
-    if (at == FOG_TIME_NEVER) {
-        uv_timer_stop(t);
+    struct alarm *a = t->data;
+    fog_time now = fogi_loop_refresh(a->loop);
+    if (now - a->at > ALARM_LATE && !a->late) {
+        a->late = true;
+        uv_timer_start(t, on_timer, 1, 0);
         return;
     }
-    uint64_t due_ms = at <= 0 ? 0 : ((uint64_t)at + 999) / 1000, now_ms = uv_now(&l->uv);
-    uv_timer_start(t, fired, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+    a->late = false;
+    a->at = FOG_TIME_NEVER;
+    a->ring(a);
+}
+
+void
+fogi_alarm_init(struct alarm *a, struct loop *l, void (*ring)(struct alarm *a))
+{
+    *a = (struct alarm){.loop = l, .ring = ring, .at = FOG_TIME_NEVER};
+    uv_timer_init(&l->uv, &a->timer);
+    a->timer.data = a;
+}
+
+void
+fogi_alarm_set(struct alarm *a, fog_time at)
+{
+    if (at == FOG_TIME_NEVER) {
+        a->at = at;
+        a->late = false;
+        uv_timer_stop(&a->timer);
+        return;
+    }
+    uint64_t due_ms = at <= 0 ? 0 : ((uint64_t)at + 999) / 1000, now_ms = uv_now(&a->loop->uv);
+    bool same = a->at != FOG_TIME_NEVER && a->due_ms == due_ms;
+    a->at = at;
+    a->due_ms = due_ms;
+    if (!same)
+        uv_timer_start(&a->timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void
+on_alarm_closed(uv_handle_t *h)
+{
+    struct alarm *a = h->data;
+    if (a->closed)
+        a->closed(a);
+}
+
+void
+fogi_alarm_close(struct alarm *a, void (*closed)(struct alarm *a))
+{
+    if (!a->loop || uv_is_closing((uv_handle_t *)&a->timer))
+        return;
+    a->closed = closed;
+    uv_close((uv_handle_t *)&a->timer, on_alarm_closed);
 }
 
 void
@@ -143,17 +191,15 @@ static void
 wake_fd_waiters(struct loop *l)
 {
     struct list *link;
-    uv_timer_stop(&l->fd_retry);
+    fogi_alarm_set(&l->fd_retry, FOG_TIME_NEVER);
     while ((link = list_pop(&l->fd_waiters)))
         list_push(&l->pumps, link);
 }
 
 static void
-fd_retry(uv_timer_t *t)
+fd_retry(struct alarm *a)
 {
-    struct loop *l = t->data;
-    fogi_loop_refresh(l);
-    wake_fd_waiters(l);
+    wake_fd_waiters(a->loop);
 }
 
 void
@@ -170,8 +216,8 @@ fogi_loop_fd_wait(struct loop *l, struct pump *p)
     l->limit_fds_hit++;
     list_unlink(&p->link);
     list_push(&l->fd_waiters, &p->link);
-    if (!uv_is_active((uv_handle_t *)&l->fd_retry))
-        fogi_loop_timer(l, &l->fd_retry, fogi_loop_now(l) + FD_RETRY, fd_retry);
+    if (l->fd_retry.at == FOG_TIME_NEVER)
+        fogi_alarm_set(&l->fd_retry, fogi_loop_now(l) + FD_RETRY);
 }
 
 int

@@ -15,8 +15,7 @@
 
 #include <uv.h>
 
-#define LOOP_FDS_SPARE 32 /* descriptors never given to connections: names, logs, files, tunnels   \
-                           */
+#define LOOP_FDS_SPARE 32 /* descriptors kept from connections: for names, logs, tunnels */
 
 /** Something to be run once at the end of this turn, however often it was asked for. Embedded. */
 struct pump {
@@ -24,12 +23,25 @@ struct pump {
     void (*run)(struct pump *p);
 };
 
+struct loop;
+
+/** A moment to be called at. Embedded. */
+struct alarm {
+    uv_timer_t timer;
+    struct loop *loop;
+    fog_time at;     /* FOG_TIME_NEVER: not set                                       */
+    uint64_t due_ms; /* what the timer stands on                                      */
+    void (*ring)(struct alarm *a);
+    void (*closed)(struct alarm *a);
+    bool late; /* waits for the sockets to be read first                        */
+};
+
 struct loop {
     uv_loop_t uv;
     uv_prepare_t end_of_turn;
     struct list pumps;      /* to run before the loop sleeps                       */
     struct list fd_waiters; /* pumps that wait for a free descriptor               */
-    uv_timer_t fd_retry;    /* and for 100 ms to pass                              */
+    struct alarm fd_retry;  /* and for 100 ms to pass                              */
     fog_time now;           /* of this turn                                        */
     bool fresh;             /* now was read in this turn                           */
     uint64_t turns;         /* wake-ups so far                                     */
@@ -77,9 +89,15 @@ pump_cancel(struct pump *p)
     list_unlink(&p->link);
 }
 
-/** Makes t fire at `at`; FOG_TIME_NEVER stops it, the past means in the next turn. Never early: the
- *  milliseconds are rounded up. The callback begins with fogi_loop_refresh(). */
-void fogi_loop_timer(struct loop *l, uv_timer_t *t, fog_time at, uv_timer_cb fired);
+void fogi_alarm_init(struct alarm *a, struct loop *l, void (*ring)(struct alarm *a));
+
+/** Rings at `at`, the past means in the next turn; FOG_TIME_NEVER: not at all. Never early: the
+ *  milliseconds are rounded up. When the process was stopped or the host slept meanwhile, what has
+ *  arrived is read before the alarm rings, so that no silence is seen where there was none. */
+void fogi_alarm_set(struct alarm *a, fog_time at);
+
+/** closed is called later, may be NULL; does nothing on one that was never initialised. */
+void fogi_alarm_close(struct alarm *a, void (*closed)(struct alarm *a));
 
 /** One descriptor more or less is open. */
 void fogi_loop_fd_taken(struct loop *l);

@@ -33,8 +33,11 @@ set_buffers(int fd, uint32_t sockbuf)
     socklen_t len = sizeof got;
     if (!sockbuf)
         return;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &ask, sizeof ask);
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &ask, sizeof ask);
+    /* The forcing kind goes over the system's cap and is for those with CAP_NET_ADMIN. */
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &ask, sizeof ask))
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &ask, sizeof ask);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &ask, sizeof ask))
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &ask, sizeof ask);
     /* The system doubles what it grants, for its own bookkeeping. */
     if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &len) || got / 2 >= ask || warned)
         return;

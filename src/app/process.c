@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/process.h"
+
+#include "app/stats.h"
+#include "gzip/gzip.h"
+#include "io/log.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int caught[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
+
+static_assert(sizeof caught / sizeof *caught ==
+                  sizeof((struct process *)0)->signals / sizeof((struct process *)0)->signals[0],
+              "one handle per signal");
+/* ---------------------------------------------------------------------------------------- phases
+ */
+
+static void
+stop(struct process *p, const char *why)
+{
+    if (p->phase == PROCESS_STOPPED)
+        return;
+    p->phase = PROCESS_STOPPED;
+    fogi_log(LOG_AT_INFO, "stopping: %s", why);
+    p->role->stop(p->self);
+    fogi_loop_stop(&p->loop);
+}
+
+static void
+on_drain_time(struct alarm *a)
+{
+    struct process *p = list_entry(a, struct process, drain_time);
+    stop(p, "streams were still open after 10 s");
+}
+
+static void
+drain(struct process *p)
+{
+    if (p->phase != PROCESS_RUNNING) {
+        stop(p, "asked twice");
+        return;
+    }
+    p->phase = PROCESS_DRAINING;
+    fogi_log(LOG_AT_INFO,
+             "draining: %u streams open, nothing new is taken; signal again to end now", p->relays);
+    p->role->drain(p->self);
+    if (!p->relays)
+        stop(p, "no stream is open");
+    else
+        fogi_alarm_set(&p->drain_time, process_now(p) + PROCESS_DRAIN_US);
+}
+
+void
+fogi_process_relay_began(struct process *p)
+{
+    p->relays++;
+}
+
+void
+fogi_process_relay_ended(struct process *p)
+{
+    if (--p->relays == 0 && p->phase == PROCESS_DRAINING)
+        loop_later(&p->loop, &p->drained); /* relays end deep inside their tunnels' turns */
+}
+
+static void
+on_drained(struct pump *pump)
+{
+    struct process *p = list_entry(pump, struct process, drained);
+    if (!p->relays)
+        stop(p, "all streams ended");
+}
+
+/* --------------------------------------------------------------------------------------- signals
+ */
+
+/** Says which changed settings wait for a restart, and keeps their old values. */
+static void
+keep_fixed(struct process *p, struct conf *next)
+{
+    static const enum conf_key fixed[] = {CONF_KEY_LISTEN, CONF_KEY_VIA};
+    char is[CONF_HOST_MAX + 16], asked[CONF_HOST_MAX + 16];
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        if (fogi_conf_same(&p->conf, next, fixed[i]))
+            continue;
+        fogi_conf_text(&p->conf, fixed[i], is, sizeof is);
+        fogi_conf_text(next, fixed[i], asked, sizeof asked);
+        fogi_log(LOG_AT_WARN, "reload: %s stays %s; %s takes a restart", fogi_conf_name(fixed[i]),
+                 is, asked);
+    }
+    next->listen = p->conf.listen;
+    next->via = p->conf.via;
+    next->mode = p->conf.mode;
+}
+
+static void
+log_changes(const struct conf *was, const struct conf *is)
+{
+    char a[CONF_HOST_MAX + 16], b[CONF_HOST_MAX + 16];
+    for (int i = 0; i < CONF_KEY_N; i++) {
+        enum conf_key key = (enum conf_key)i;
+        if (!fogi_conf_in_mode(key, is->mode) || fogi_conf_same(was, is, key))
+            continue;
+        fogi_conf_text(was, key, a, sizeof a);
+        fogi_conf_text(is, key, b, sizeof b);
+        fogi_log(LOG_AT_INFO, "reload: %s %s -> %s%s", fogi_conf_name(key), a, b,
+                 fogi_conf_live(key) == CONF_LIVE_NEXT ? ", for the next tunnel" : "");
+    }
+}
+
+static void
+reload(struct process *p)
+{
+    struct conf next, was = p->conf;
+    if (!p->reload || p->reload(p->reload_ctx, &next)) {
+        p->n.reloads_refused++;
+        fogi_log(LOG_AT_WARN, "reload: the old configuration stays");
+        return;
+    }
+    keep_fixed(p, &next);
+    p->n.reloads++;
+    fogi_log_level(next.log_level);
+    log_changes(&was, &next);
+    p->conf = next;
+    p->role->reload(p->self, &was);
+    fogi_log(LOG_AT_INFO, "reload: done");
+}
+
+static void
+on_signal(uv_signal_t *s, int number)
+{
+    struct process *p = s->data;
+    fogi_loop_refresh(&p->loop);
+    if (!p->role || p->phase == PROCESS_STOPPED)
+        return;
+    if (number == SIGUSR1)
+        fogi_stats_dump(p);
+    else if (number == SIGHUP)
+        reload(p);
+    else
+        drain(p);
+}
+
+static int
+catch_signals(struct process *p)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL); /* libuv writes without MSG_NOSIGNAL */
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+        int err = uv_signal_init(&p->loop.uv, &p->signals[i]);
+        if (err)
+            return err;
+        p->signals[i].data = p;
+        err = uv_signal_start(&p->signals[i], on_signal, caught[i]);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------- start and end */
+
+int
+fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_fn, void *ctx)
+{
+    memset(p, 0, sizeof *p);
+    p->conf = *c;
+    p->reload = reload_fn;
+    p->reload_ctx = ctx;
+    pump_init(&p->drained, on_drained);
+    fogi_log_level(c->log_level);
+    fogi_budget_init(&p->budget, PROCESS_MEMORY_MAX, fog_alloc_libc());
+    p->al = fogi_budget_alloc(&p->budget);
+    int err = fogi_loop_init(&p->loop);
+    if (err)
+        return err;
+    p->started = process_now(p);
+    p->batch = fogi_udp_batch_new();
+    if (!p->batch || fogi_gzip_new(&p->gzip))
+        return UV_ENOMEM;
+    fogi_alarm_init(&p->drain_time, &p->loop, on_drain_time);
+    err = fogi_loop_random(&p->loop, &p->rng, sizeof p->rng);
+    return err ? err : catch_signals(p);
+}
+
+void
+fogi_process_run(struct process *p, const struct role *role, void *self)
+{
+    p->role = role;
+    p->self = self;
+    fogi_loop_run(&p->loop);
+}
+
+int
+fogi_process_free(struct process *p, int code)
+{
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        if (p->signals[i].data)
+            uv_close((uv_handle_t *)&p->signals[i], NULL);
+    fogi_alarm_close(&p->drain_time, NULL);
+    if (!fogi_loop_free(&p->loop))
+        _exit(code); /* leaving main would wait for the look-up's thread */
+    fogi_udp_batch_free(p->batch);
+    fogi_gzip_free(&p->gzip);
+    return code;
+}
+
+/* ------------------------------------------------------------------------------------------ sums
+ */
+
+/** Adds n counters; all counter structs are nothing but uint64_t. */
+static void
+add_all(void *sum, const void *part, size_t size)
+{
+    uint64_t a, b;
+    for (size_t at = 0; at < size; at += sizeof a) {
+        memcpy(&a, (char *)sum + at, sizeof a);
+        memcpy(&b, (const char *)part + at, sizeof b);
+        a += b;
+        memcpy((char *)sum + at, &a, sizeof a);
+    }
+}
+
+void
+fogi_process_add(struct process *p, const struct fog_session *s)
+{
+    struct fog_session_status st;
+    fog_session_status(s, &st);
+    add_all(&p->arq, &st.arq.n, sizeof p->arq);
+    add_all(&p->mux, &st.mux.n, sizeof p->mux);
+}
+
+void
+fogi_process_add_udp(struct process *p, const struct udp_counters *n)
+{
+    add_all(&p->udp, n, sizeof p->udp);
+}
+
+int
+fogi_process_session_options(struct process *p, enum fog_role role, struct fog_session_options *o)
+{
+    const struct conf *c = &p->conf;
+    uint32_t ts;
+    uint64_t seed;
+    fog_session_options_init(o, role);
+    o->via = c->via;
+    int err = fogi_loop_random(&p->loop, &ts, sizeof ts);
+    if (!err)
+        err = fogi_loop_random(&p->loop, &seed, sizeof seed);
+    if (err)
+        return err;
+    o->kcp.ts_base = ts;
+    o->kcp.mtu = c->mtu;
+    o->kcp.snd_wnd = c->sndwnd;
+    o->kcp.rcv_wnd = c->rcvwnd;
+    o->mux.seed = seed;
+    o->mux.gzip = &p->gzip;
+    o->mux.compress = c->compress;
+    o->mux.limits.streams = c->max_streams;
+    return fog_kcp_options_fast(&o->kcp, c->fast) ? UV_EINVAL : 0;
+}
