@@ -321,6 +321,7 @@ want(struct loader *ld, const struct hostport *hp, enum conf_key key)
     const struct conf_row *row = &fogi_conf_rows[key];
     if (hp->port != 0)
         return;
+    ld->rep->incomplete = true;
     if (ld->file != NULL)
         error(ld, EXIT_CONFIG, "%s: \"%s\" is missing; set it here or with -%c %s", ld->file,
               fogi_conf_name(key), row->letter, row->meta);

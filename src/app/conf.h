@@ -111,6 +111,7 @@ struct conf_lines {
 struct conf_report {
     struct conf_lines errors; /* one line each: place, what is wrong, what was meant              */
     struct conf_lines notes;  /* read and understood, but without effect here                     */
+    bool incomplete;          /* the only fault: something without a default was not given        */
 };
 
 /** Sets every default of a mode; listen and remote are empty with port 0. */
