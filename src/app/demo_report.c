@@ -66,8 +66,8 @@ fogi_demo_print_progress(struct demo *d, fog_time now)
 static void
 print_round_trips(const char *name, const struct demo_samples *s)
 {
-    printf("%-22s p50 %.0f ms, p99 %.0f ms (%zu of %d bytes)\n", name, fogi_demo_percentile(s, 0.5),
-           fogi_demo_percentile(s, 0.99), s->n, DEMO_ECHO_LEN);
+    printf("%-22s p50 %.0f ms, p99 %.0f ms (%zu messages of %d bytes)\n", name,
+           fogi_demo_percentile(s, 0.5), fogi_demo_percentile(s, 0.99), s->n, DEMO_ECHO_LEN);
 }
 
 static void
@@ -83,7 +83,7 @@ print_wire(const struct demo *d)
     printf("%-22s %.2f bytes for each delivered (%.2f is the least at this loss, acks apart)\n",
            "  that is", (double)wire / (double)content, least);
     uint64_t lost = up->lost + down->lost + up->tail_dropped + down->tail_dropped;
-    printf("%-22s %llu of %llu datagrams\n", "lost by the link", (unsigned long long)lost,
+    printf("%-22s %llu of %llu datagrams\n", "dropped by the link", (unsigned long long)lost,
            (unsigned long long)(up->datagrams + down->datagrams));
 }
 
