@@ -22,7 +22,8 @@
 #define DONE  ACT_DONE
 
 /* A PSH-FIN is a PSH until its last byte and changes the state with that byte. A dead stream has
- * left the table of ids, so its row is met only by what was on its way when it died. */
+ * left the table of ids: for the peer its id is `none` again, and its row only says that nothing
+ * revives it. */
 static const struct on_msg messages[STREAM_STATE_N][STREAM_MSG_N] = {
 /* state                   SYN                  SYN-ACK                PSH           FIN           PSH-FIN       RST                  */
 [STREAM_NONE]        = { {ESTB, ACT_ACCEPT},  {NONE, ODD},          {NONE, LATE}, {NONE, LATE}, {NONE, LATE}, {NONE, LATE}         },
