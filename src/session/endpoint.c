@@ -226,10 +226,10 @@ admit(struct fog_endpoint *e, const struct fog_addr *from, fog_time now)
         e->n.limit_openings_hit++;
         return false;
     }
-    if (e->n_live >= l->sessions) {
-        e->n.limit_sessions_hit++;
+    bool full = e->n_live + e->n_pending >= l->sessions; /* if all who knock are let in */
+    e->n.limit_sessions_hit += full;
+    if (e->n_live >= l->sessions)
         return false;
-    }
     if (fogi_admit_of_source(&e->admit, from) >= l->per_source) {
         struct peer *stale = stalest_of_source(e, from, now);
         e->n.limit_per_source_hit++;
@@ -243,10 +243,9 @@ admit(struct fog_endpoint *e, const struct fog_addr *from, fog_time now)
         e->n.limit_pending_per_net_hit++;
         return false;
     }
-    if (e->n_pending >= l->pending) {
-        e->n.limit_pending_hit++;
+    e->n.limit_pending_hit += e->n_pending >= l->pending;
+    if (full || e->n_pending >= l->pending)
         free_peer(e, e->pending[rng_below(&e->rng, e->n_pending)]);
-    }
     return true;
 }
 
@@ -255,8 +254,10 @@ static struct peer *
 open_peer(struct fog_endpoint *e, const struct fog_addr *from, struct peer *elder, fog_time now)
 {
     struct peer *p = mem_get(&e->mem, sizeof *p);
-    if (!p)
+    if (!p) {
+        e->n.limit_memory_hit++;
         return NULL;
+    }
     *p = (struct peer){.link.addr = *from, .elder = elder, .opened = now, .pending = true};
     list_init(&p->all);
     list_init(&p->dirty);
@@ -338,13 +339,12 @@ hand_over(struct fog_endpoint *e, struct peer *p, const void *buf, size_t len, f
     return rc;
 }
 
-/* Whether a live session's peer seems to have started anew behind the same port (K20). */
+/* Whether a live session has been silent so long that its peer may have started anew behind the
+ * same port (K20). */
 static bool
-may_have_restarted(const struct fog_endpoint *e, const struct peer *p, const void *buf, size_t len,
-                   fog_time now)
+is_silent(const struct fog_endpoint *e, const struct peer *p, fog_time now)
 {
-    return !p->pending && e->accept && fog_kcp_is_opening(buf, len, e->o.session.kcp.conv) &&
-           now - fogi_session_last_input(p->session) > e->o.limits.replace_us;
+    return !p->pending && now - fogi_session_last_input(p->session) > e->o.limits.replace_us;
 }
 
 int
@@ -355,19 +355,19 @@ fog_endpoint_input(struct fog_endpoint *e, const struct fog_addr *from, const vo
     e->n.bytes_in += len;
     struct link *l = fogi_link_find(&e->links, from);
     struct peer *p = l ? list_entry(l, struct peer, link) : NULL;
-    bool opening = !p && fog_kcp_is_opening(buf, len, e->o.session.kcp.conv);
+    bool opening = (!p || p->successor || is_silent(e, p, now)) &&
+                   fog_kcp_is_opening(buf, len, e->o.session.kcp.conv);
     if (!p && !opening) {
         answer_stranger(e, from, buf, len, now);
         return FOG_E_STRANGER;
     }
-    if (p && !p->successor && may_have_restarted(e, p, buf, len, now)) {
+    if (p && !p->successor && opening && e->accept) {
         if (!admit(e, from, now))
             return FOG_E_LIMIT;
         if (!open_peer(e, from, p, now))
             return FOG_E_NOMEM;
-        opening = true;
     }
-    if (p && p->successor) {
+    if (p && p->successor) { /* an opening is the successor's alone, the rest is tried on both */
         struct peer *next = p->successor;
         int rc = hand_over(e, next, buf, len, now);
         if (opening || !next->pending)
