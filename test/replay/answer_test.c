@@ -309,6 +309,25 @@ app_act(struct world *w, const struct frame *f, size_t index)
 
 /* ---------------------------------------------------------------------------------------- world */
 
+/* What is not free below the frames: no fragments, full-size segments at most, payload in PUSH only
+ * (and in WINS, where every KCP peer skips it), and the handshake alone in the first segment. */
+static void
+check_segment(const struct world *w, const struct segment *g)
+{
+    static const uint8_t handshake[9] = {0, 0, 0, 4};
+    assert_int_equal(g->frg, 0);
+    assert_in_range(g->wnd, 1, 1024);
+    assert_in_range(g->una, 0, w->other.n_push);
+    if (g->cmd == CMD_PUSH)
+        assert_in_range(g->len, 1, 1250 - FOG_KCP_HEADER);
+    else if (g->cmd != CMD_WINS)
+        assert_int_equal(g->len, 0);
+    if (g->cmd != CMD_PUSH || g->sn != 0 || strcmp(w->r->name, "goaway") == 0)
+        return;
+    assert_int_equal(g->len, sizeof handshake);
+    assert_memory_equal(g->payload, handshake, sizeof handshake);
+}
+
 static bool
 session_to_peer(struct world *w)
 {
@@ -320,10 +339,13 @@ session_to_peer(struct world *w)
         assert_int_equal(fog_session_output(w->s, buf, sizeof buf, &len, w->now), 0);
         if (!len)
             return any;
-        if (oracle_segments(buf, len, g, FOG_SEGMENTS_MAX) < 1)
+        int n = oracle_segments(buf, len, g, FOG_SEGMENTS_MAX);
+        if (n < 1)
             fail_msg("%s: we sent a datagram of %zu bytes that is not whole segments of conv 0 in "
                      "1250 bytes",
                      w->r->name, len);
+        for (int i = 0; i < n; i++)
+            check_segment(w, &g[i]);
         assert_int_equal(fog_arq_input(w->peer, buf, len, w->now), 0);
     }
 }
