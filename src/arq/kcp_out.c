@@ -13,6 +13,10 @@
 #define AMPLIFICATION 3
 #define RETRY_AFTER FOG_MS(10) /* when memory was short */
 
+/* WASK and WINS carry an sn that nobody can have sent yet, so that they never seem to name a
+ * transmission of the peer; see proves_restart() in kcp_in.c. */
+#define SN_NOBODY(k) ((k)->rcv.next ^ 0x80000000u)
+
 /* The datagram being written. */
 struct writer {
     uint8_t *buf;
@@ -67,12 +71,12 @@ static void
 put_windows(struct kcp *k, struct writer *w, fog_time now)
 {
     if (k->probe.ask && fits(w, 0)) {
-        put(k, w, SEG_WASK, 0, 0, 0);
+        put(k, w, SEG_WASK, SN_NOBODY(k), 0, 0);
         k->probe.ask = false;
         k->n.probes_out++;
     }
     if ((k->wins_now || now >= fogi_reopen_deadline(&k->reopen)) && fits(w, 0)) {
-        put(k, w, SEG_WINS, 0, 0, 0);
+        put(k, w, SEG_WINS, SN_NOBODY(k), 0, 0);
         k->wins_now = false;
         fogi_reopen_sent(&k->reopen, now);
         k->n.windows_out++;
@@ -87,7 +91,7 @@ put_hello(struct kcp *k, struct writer *w, bool company, fog_time now)
     if (!fogi_hello_wanted(&k->hello, company, now) || !fits(w, len))
         return;
     memcpy(payload_at(w), k->hello.mine, len);
-    put(k, w, SEG_WINS, 0, 0, len);
+    put(k, w, SEG_WINS, SN_NOBODY(k), 0, len);
     fogi_hello_sent(&k->hello, k->rtt.rto_us, now);
     k->n.windows_out++;
 }

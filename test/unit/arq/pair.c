@@ -45,6 +45,7 @@ init(struct pair *p, uint64_t seed)
     memset(p, 0, sizeof *p);
     p->now = FOG_SEC(1000);
     p->rng.state = seed;
+    mem_init(&p->mem, fog_alloc_libc());
     for (int i = 0; i < 2; i++) {
         ledger_init(&p->ledger[i]);
         p->link[i].delay_us = FOG_MS(10);
@@ -67,8 +68,24 @@ void
 pair_init_pipe(struct pair *p, uint64_t seed, size_t window)
 {
     init(p, seed);
+    p->pipe = true;
     assert_int_equal(fog_pipe_new(&p->end[0], window, &p->ledger[0].al, p->now), FOG_OK);
     assert_int_equal(fog_pipe_new(&p->end[1], window, &p->ledger[1].al, p->now), FOG_OK);
+}
+
+static struct pair_packet *
+first_packet(const struct pair *p, int i)
+{
+    return (struct pair_packet *)(void *)heap_first(&p->way[i]);
+}
+
+static void
+drop_first(struct pair *p, int i)
+{
+    struct pair_packet *k = first_packet(p, i);
+    fogi_heap_set(&p->way[i], &k->due, FOG_TIME_NEVER);
+    p->way_bytes[i] -= k->len;
+    free(k);
 }
 
 void
@@ -76,8 +93,9 @@ pair_free(struct pair *p)
 {
     for (int i = 0; i < 2; i++) {
         fog_arq_free(p->end[i]);
-        for (size_t j = 0; j < p->n_packets[i]; j++)
-            free(p->packet[i][j]);
+        while (heap_first(&p->way[i]))
+            drop_first(p, i);
+        fogi_heap_clear(&p->way[i], &p->mem);
         assert_int_equal(p->ledger[i].blocks, 0);
         assert_int_equal(p->ledger[i].bytes, 0);
     }
@@ -126,16 +144,15 @@ send_packet(struct pair *p, int i, const uint8_t *data, size_t len)
         return;
     int copies = 1 + (rng_unit(&p->rng) < l->duplicate);
     while (copies--) {
-        assert_true(p->n_packets[i] < PAIR_PACKETS);
         struct pair_packet *k = malloc(sizeof *k);
         assert_non_null(k);
-        k->at = p->now + l->delay_us;
-        if (l->jitter_us)
-            k->at += rng_below(&p->rng, (uint32_t)l->jitter_us);
-        k->order = p->order++;
+        assert_true(fogi_heap_room(&p->way[i], &p->mem, p->way[i].n + 1));
+        k->due.index = 0;
         k->len = len;
         memcpy(k->data, data, len);
-        p->packet[i][p->n_packets[i]++] = k;
+        p->way_bytes[i] += len;
+        fog_time jitter = l->jitter_us ? rng_below(&p->rng, (uint32_t)l->jitter_us) : 0;
+        fogi_heap_set(&p->way[i], &k->due, p->now + l->delay_us + jitter);
     }
 }
 
@@ -146,11 +163,10 @@ send_some(struct pair *p, int i)
     bool did = false;
     for (;;) {
         /* A pipe's bytes must not go beyond what the other side takes. */
-        size_t len, cap = fog_arq_input_room(p->end[1 - i]);
-        for (size_t j = 0; j < p->n_packets[i]; j++)
-            cap -= cap < p->packet[i][j]->len ? cap : p->packet[i][j]->len;
-        bool kcp = fog_arq_input_room(p->end[1 - i]) == FOG_DATAGRAM_MAX;
-        if (kcp || cap > sizeof buf)
+        size_t len, cap = sizeof buf, room = fog_arq_input_room(p->end[1 - i]);
+        if (p->pipe)
+            cap = room < p->way_bytes[i] ? 0 : room - p->way_bytes[i];
+        if (cap > sizeof buf)
             cap = sizeof buf;
         assert_int_equal(fog_arq_output(p->end[i], buf, cap, &len, p->now), FOG_OK);
         if (len == 0)
@@ -184,32 +200,16 @@ read_some(struct pair *p, int i)
     return did;
 }
 
-/* The earliest packet under way from i; SIZE_MAX when there is none. */
-static size_t
-earliest(const struct pair *p, int i)
-{
-    size_t best = SIZE_MAX;
-    for (size_t j = 0; j < p->n_packets[i]; j++) {
-        const struct pair_packet *k = p->packet[i][j];
-        if (best == SIZE_MAX || k->at < p->packet[i][best]->at ||
-            (k->at == p->packet[i][best]->at && k->order < p->packet[i][best]->order))
-            best = j;
-    }
-    return best;
-}
-
 static bool
 deliver_some(struct pair *p, int from)
 {
     bool did = false;
-    size_t j;
-    while ((j = earliest(p, from)) != SIZE_MAX && p->packet[from][j]->at <= p->now) {
-        struct pair_packet *k = p->packet[from][j];
-        p->packet[from][j] = p->packet[from][--p->n_packets[from]];
+    const struct pair_packet *k;
+    while ((k = first_packet(p, from)) && k->due.at <= p->now) {
         int err = fog_arq_input(p->end[1 - from], k->data, k->len, p->now);
         if (err)
             p->fed = err;
-        free(k);
+        drop_first(p, from);
         did = true;
     }
     return did;
@@ -237,11 +237,11 @@ pair_step(struct pair *p, fog_time until)
     fog_time next = FOG_TIME_NEVER;
     for (int i = 0; i < 2; i++) {
         fog_time due = fog_arq_deadline(p->end[i], NULL);
-        size_t j = earliest(p, i);
-        if (due < next)
+        const struct pair_packet *k = first_packet(p, i);
+        if (due < next && !p->pipe)
             next = due;
-        if (j != SIZE_MAX && p->packet[i][j]->at < next)
-            next = p->packet[i][j]->at;
+        if (k && k->due.at < next)
+            next = k->due.at;
     }
     if (next == FOG_TIME_NEVER || next > until) {
         p->now = until > p->now ? until : p->now;

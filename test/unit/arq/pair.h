@@ -8,6 +8,7 @@
 
 #include <foggara/arq.h>
 
+#include "base/heap.h"
 #include "base/rng.h"
 
 /* An allocator that counts, and refuses its i-th call when asked to. */
@@ -27,13 +28,10 @@ struct pair_link {
 };
 
 struct pair_packet {
-    fog_time at;
-    uint64_t order;
+    struct heap_node due; /* first */
     size_t len;
     uint8_t data[FOG_DATAGRAM_MAX];
 };
-
-#define PAIR_PACKETS 8192
 
 struct pair {
     struct fog_arq *end[2];
@@ -44,9 +42,10 @@ struct pair {
     uint64_t to_write[2], written[2], read[2]; /* bytes; read[i] is what end[i] delivered      */
     bool reads[2];                             /* false: the application does not read         */
     size_t write_max;                          /* bytes per commit at most; 0: what there is   */
-    struct pair_packet *packet[2][PAIR_PACKETS];
-    size_t n_packets[2];
-    uint64_t order;
+    struct mem mem;
+    struct heap way[2]; /* packets that end i has sent */
+    size_t way_bytes[2];
+    bool pipe; /* datagrams are pieces of a stream, and the far end bounds them */
     void (*see)(struct pair *p, int from, uint8_t *data, size_t *len); /* may change a datagram */
     int fed; /* result of the last input that was not 0 */
 };
