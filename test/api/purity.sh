@@ -1,43 +1,81 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Compiles the pure layers plainly (no sanitizer, no fortified libc, whatever the build uses) and
-# looks at their symbols: they may call memory and string functions only, define nothing outside
-# the prefixes, and keep no writable global data. malloc and free belong to base/mem.c alone.
+# Compiles every layer plainly (no sanitizer, no fortified libc, whatever the build uses) and looks
+# at the symbols:
+#   - pure layers call memory and string functions only and keep no writable global data; malloc
+#     and free belong to base/mem.c alone
+#   - nothing outside the prefixes fog_ and fogi_ is defined, main() apart
+#   - the functions of the public headers are exactly the fog_ functions that are defined
+# Layers that need a library which is not there are left out.
 # usage: purity.sh ROOT WORKDIR CC
 set -eu
 root=$1 work=$2 cc=$3
-layers=$(awk -F'|' '!/^#/ && $5 ~ /yes/ { gsub(/ /, "", $1); print $1 }' "$root/test/api/layers.txt")
+table=$root/test/api/layers.txt
 rm -rf "$work"
 mkdir -p "$work"
-status=0 objects=0 symbols=0
-for layer in $layers; do
+: >"$work/defined"
+status=0 objects=0 symbols=0 left_out=
+
+compile() { # source object
+    extensions=
+    [ "$pure" = yes ] || extensions=-D_GNU_SOURCE
+    "$cc" -std=c17 -O1 -w $extensions -fno-pie -fno-pic -fno-stack-protector -U_FORTIFY_SOURCE \
+        -I"$root/include" -I"$root/src" -c "$1" -o "$2"
+}
+
+printf '#include <uv.h>\n#include <libdeflate.h>\n' >"$work/libraries.c"
+pure=no
+compile "$work/libraries.c" "$work/libraries.o" 2>/dev/null && libraries=yes || libraries=
+
+for layer in $(awk -F'|' '!/^#/ && $1 !~ /include/ { print $1 }' "$table"); do
+    pure=$(awk -F'|' -v l="$layer" '{ gsub(/ /, "") } $1 == l { print $5 }' "$table")
+    if [ "$pure" != yes ] && [ -z "$libraries" ]; then
+        left_out="$left_out $layer"
+        continue
+    fi
     for source in "$root/src/$layer"/*.c; do
         [ -e "$source" ] || continue
         name=$layer/$(basename "$source" .c)
         object=$work/$layer-$(basename "$source" .c).o
-        "$cc" -std=c17 -O1 -w -fno-pie -fno-pic -fno-stack-protector -U_FORTIFY_SOURCE \
-            -I"$root/include" -I"$root/src" -c "$source" -o "$object"
+        compile "$source" "$object"
         nm "$object" >"$work/nm"
         objects=$((objects + 1))
         symbols=$((symbols + $(wc -l <"$work/nm")))
         # shellcheck disable=SC2016
-        awk -v name="$name" '
-            function fail(what) { printf "%s.c: not pure: %s\n", name, what; bad++ }
-            $(NF - 1) == "U" {
+        awk -v name="$name" -v pure="$pure" -v defined="$work/defined" '
+            function fail(what) { printf "%s.c: %s\n", name, what; bad++ }
+            $(NF - 1) == "U" && pure == "yes" {
                 s = $NF
                 if (s ~ /^(fog_|fogi_)/) next
                 if (s ~ /^(memcpy|memmove|memset|memcmp|memchr|__assert_fail|__stack_chk_fail)$/) next
                 if (s ~ /^(strlen|strnlen|strcmp|strncmp|strchr|strrchr|strstr)$/) next
                 if (name == "base/mem" && s ~ /^(malloc|free)$/) next
-                fail("uses " s); next
+                fail("not pure: uses " s)
             }
-            $(NF - 1) ~ /^[bBdDCsSgG]$/ { fail("writable data " $NF) }
-            $(NF - 1) ~ /^[TRVW]$/ && $NF !~ /^(fog_|fogi_)/ { fail("defines " $NF " without prefix") }
+            pure == "yes" && $(NF - 1) ~ /^[bBdDCsSgG]$/ { fail("not pure: writable data " $NF) }
+            $(NF - 1) ~ /^[A-TV-Z]$/ && $NF !~ /^(fog_|fogi_)/ && $NF != "main" {
+                fail("defines " $NF " without prefix")
+            }
+            $(NF - 1) == "T" && $NF ~ /^fog_/ { print $NF >>defined }
             END { exit(bad > 0) }
         ' "$work/nm" || status=1
     done
 done
-echo "purity: $objects objects, $symbols symbols of:" $layers
-[ $objects -gt 0 ] || status=1
+
+# What is public: the names between FOG_API and the first parenthesis.
+cat "$root"/include/foggara/*.h | tr '\n' ' ' |
+    grep -oE 'FOG_API [^;(]*\(' | grep -oE 'fog_[a-z0-9_]+ *\($' | tr -d ' (' | sort -u >"$work/public"
+sort -u "$work/defined" >"$work/implemented"
+for symbol in $(comm -23 "$work/public" "$work/implemented"); do
+    echo "$symbol is in a public header, but nowhere defined"
+    status=1
+done
+for symbol in $(comm -13 "$work/public" "$work/implemented"); do
+    echo "$symbol is defined, but in no public header"
+    status=1
+done
+echo "purity: $objects objects, $symbols symbols, $(wc -l <"$work/public") public functions;" \
+    "left out:${left_out:- none}"
+[ $objects -gt 0 ] && [ -s "$work/public" ] || status=1
 exit $status
