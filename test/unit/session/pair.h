@@ -39,7 +39,9 @@ struct pair {
 void pair_init(struct pair *p, enum fog_via via);
 /** Makes both sessions. */
 void pair_start(struct pair *p, const struct emu_options *link, uint64_t seed);
-/** The two above, and runs until both are ready. */
+/** The same where it may fail: what fog_session_new() said. */
+int pair_try(struct pair *p, const struct emu_options *link, uint64_t seed);
+/** pair_init(), pair_start(), and runs until both are ready. */
 void pair_ready(struct pair *p, enum fog_via via);
 /** Frees all and checks that nothing is left. */
 void pair_end(struct pair *p);
