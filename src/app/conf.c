@@ -58,11 +58,11 @@ add_line(struct conf_lines *l, const char *fmt, va_list ap)
 
 FOG_PRINTF(2, 3)
 static void
-note(struct loader *ld, const char *fmt, ...)
+say(struct conf_lines *l, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    add_line(&ld->rep->notes, fmt, ap);
+    add_line(l, fmt, ap);
     va_end(ap);
 }
 
@@ -279,12 +279,12 @@ apply_file(struct loader *ld, const struct json_value *file)
                  "(both ends must be foggara or vproxy)",
                  ld->wire);
     else if (ld->foreign)
-        note(ld,
-             "%s: keys of kcptun's are read, but its wire is not spoken: both ends must be "
-             "foggara or vproxy",
-             ld->file);
+        say(&ld->rep->notes,
+            "%s: keys of kcptun's are read, but its wire is not spoken: both ends must be "
+            "foggara or vproxy",
+            ld->file);
     if (ld->unused[0] != 0)
-        note(ld, "%s: without effect here: %s", ld->file, ld->unused);
+        say(&ld->rep->notes, "%s: without effect here: %s", ld->file, ld->unused);
 }
 
 static void
@@ -352,6 +352,22 @@ fogi_conf_init(struct conf *c, enum conf_mode mode)
     c->mode = mode;
     for (enum conf_key key = 0; key < CONF_KEY_N; key++)
         fogi_conf_set_default(c, key);
+}
+
+void
+fogi_conf_keep_fixed(const struct conf *running, struct conf *next, struct conf_lines *said)
+{
+    memset(said, 0, sizeof *said);
+    for (enum conf_key key = 0; key < CONF_KEY_N; key++) {
+        char is[CONF_HOST_MAX + 16], wanted[CONF_HOST_MAX + 16];
+        bool fixed = (fogi_conf_rows[key].fixed & 1u << running->mode) != 0;
+        if (!fixed || fogi_conf_same(running, next, key))
+            continue;
+        fogi_conf_text(running, key, is, sizeof is);
+        fogi_conf_text(next, key, wanted, sizeof wanted);
+        say(said, "%s stays %s: %s needs a restart", fogi_conf_name(key), is, wanted);
+        fogi_conf_copy(next, running, key);
+    }
 }
 
 static const char *

@@ -131,12 +131,19 @@ FOG_CHECKED int fogi_conf_load(struct conf *out, const struct conf_request *rq,
 FOG_CHECKED int fogi_conf_parse(struct conf *out, const struct conf_request *rq, const void *text,
                                 size_t len, struct conf_report *rep);
 
-/** What happens to a changed setting at reload. */
+/** Since when a setting holds that was changed by a reload. */
 enum conf_live {
-    CONF_LIVE_NOW, /* from now on, or for the next connection                                     */
-    CONF_LIVE_NEXT, /* for the next tunnel */
-    CONF_LIVE_NEVER /* needs a restart; say so and keep the old one */
+    CONF_LIVE_NOW, /* from now on, or for the next connection */
+    CONF_LIVE_NEXT /* for the next tunnel                     */
 };
+
+/**
+ * Undoes what cannot change while the program runs.
+ *
+ * Takes      running: what is in force. next: just loaded, for the same mode.
+ * Effect     such settings of *next become those of *running again; *said has a line for each.
+ */
+void fogi_conf_keep_fixed(const struct conf *running, struct conf *next, struct conf_lines *said);
 
 /** Whether a key has the same value in both (of one mode). */
 bool fogi_conf_same(const struct conf *a, const struct conf *b, enum conf_key key);

@@ -8,41 +8,41 @@
 #define MIB (1024u * 1024u)
 
 /* clang-format off */
-#define ROW(key, option, letter, type, modes, min, max, def, live, field, meta, help)              \
+#define ROW(key, option, letter, type, modes, min, max, def, live, fixed, field, meta, help)       \
     [CONF_KEY_##key] = {option, letter, CONF_##type, CONF_IN_##modes, min, max, def,               \
-                        CONF_LIVE_##live, offsetof(struct conf, field), meta, help},
+                        CONF_LIVE_##live, CONF_IN_##fixed, offsetof(struct conf, field), meta, help},
 
 const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
 /*      key          option       letter type      modes   min, max, default
-        reload field        value          help                                                   */
+        live  fixed   field        value          help                                            */
     ROW(LISTEN,      "--listen",      'l', LISTEN,   BOTH,   0, 0, 0,
-        NEVER, listen,      "[ADDR]:PORT", "where to listen")
+        NOW,  BOTH,   listen,      "[ADDR]:PORT", "where to listen")
     ROW(REMOTE,      "--remote",      'r', HOSTPORT, CLIENT, 0, 0, 0,
-        NEXT,  remote,      "HOST:PORT",   "the server")
+        NEXT, NONE,   remote,      "HOST:PORT",   "the server")
     ROW(TARGET,      "--target",      't', HOSTPORT, SERVER, 0, 0, 0,
-        NOW,   remote,      "HOST:PORT",   "where each stream is connected to")
+        NOW,  NONE,   remote,      "HOST:PORT",   "where each stream is connected to")
     ROW(FAST,        "--fast",        0,   FAST,     BOTH,   1, 4, 4,
-        NEXT,  fast,        "1..4",        "how eagerly losses are repaired")
+        NEXT, SERVER, fast,        "1..4",        "how eagerly losses are repaired")
     ROW(VIA,         "--via",         0,   VIA,      BOTH,   0, 0, FOG_VIA_KCP,
-        NEVER, via,         "kcp|tcp",     "carry the tunnel over KCP on UDP, or over TCP")
+        NEXT, BOTH,   via,         "kcp|tcp",     "carry the tunnel over KCP on UDP, or over TCP")
     ROW(TUNNELS,     "--tunnels",     0,   UINT,     CLIENT, 1, 8, 1,
-        NEXT,  tunnels,     "N",           "tunnels side by side, 1..8")
+        NEXT, NONE,   tunnels,     "N",           "tunnels side by side, 1..8")
     ROW(HOLD,        "--hold",        0,   UINT,     CLIENT, 0, 300, 5,
-        NOW,   hold_s,      "SECONDS",     "how long connections wait for a tunnel")
+        NOW,  NONE,   hold_s,      "SECONDS",     "how long connections wait for a tunnel")
     ROW(COMPRESS,    "--compress",    0,   BOOL,     BOTH,   0, 0, 0,
-        NEXT,  compress,    "",            "send with gzip where that is shorter")
+        NEXT, SERVER, compress,    "",            "send with gzip where that is shorter")
     ROW(MTU,         "--mtu",         0,   UINT,     BOTH,   FOG_MTU_MIN, FOG_MTU_MAX, FOG_MTU_DEFAULT,
-        NEXT,  mtu,         "BYTES",       "largest datagram sent")
+        NEXT, SERVER, mtu,         "BYTES",       "largest datagram sent")
     ROW(SNDWND,      "--sndwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
-        NEXT,  sndwnd,      "SEGMENTS",    "most segments in flight")
+        NEXT, SERVER, sndwnd,      "SEGMENTS",    "most segments in flight")
     ROW(RCVWND,      "--rcvwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
-        NEXT,  rcvwnd,      "SEGMENTS",    "most segments accepted ahead")
+        NEXT, SERVER, rcvwnd,      "SEGMENTS",    "most segments accepted ahead")
     ROW(SOCKBUF,     "--sockbuf",     0,   UINT,     BOTH,   0, 64 * MIB, 4 * MIB,
-        NEVER, sockbuf,     "BYTES",       "UDP socket buffers; 0: the system's own")
+        NEXT, SERVER, sockbuf,     "BYTES",       "UDP socket buffers; 0: the system's own")
     ROW(MAX_STREAMS, "--max-streams", 0,   UINT,     BOTH,   1, 16384, 1024,
-        NEXT,  max_streams, "N",           "most streams of one tunnel")
+        NEXT, SERVER, max_streams, "N",           "most streams of one tunnel")
     ROW(LOG,         "--log",         0,   LEVEL,    BOTH,   0, 4, LOG_AT_INFO,
-        NOW,   log_level,   "LEVEL",       "error, warn, info, debug, trace (or 0..4)")
+        NOW,  NONE,   log_level,   "LEVEL",       "error, warn, info, debug, trace (or 0..4)")
 };
 
 /* What kcptun's files say. Those that only its own wire needs, and those without a meaning here. */

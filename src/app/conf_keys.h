@@ -22,6 +22,7 @@ enum conf_type {
 
 #define CONF_IN_CLIENT (1u << CONF_CLIENT)
 #define CONF_IN_SERVER (1u << CONF_SERVER)
+#define CONF_IN_NONE 0u
 #define CONF_IN_BOTH (CONF_IN_CLIENT | CONF_IN_SERVER)
 
 struct conf_row {
@@ -31,6 +32,7 @@ struct conf_row {
     unsigned modes;
     uint32_t min, max, def;
     enum conf_live live;
+    unsigned fixed;   /* modes in which it takes a restart instead              */
     size_t offset;    /* in struct conf                                */
     const char *meta; /* what stands for the value in the help         */
     const char *help; /* at most 48 letters                            */

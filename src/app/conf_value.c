@@ -163,6 +163,36 @@ fogi_conf_set_default(struct conf *c, enum conf_key key)
     }
 }
 
+static size_t
+size_of(enum conf_type type)
+{
+    switch (type) {
+    case CONF_LISTEN:
+    case CONF_HOSTPORT:
+        return sizeof(struct hostport);
+    case CONF_UINT:
+        return sizeof(uint32_t);
+    case CONF_FAST:
+        return sizeof(int);
+    case CONF_BOOL:
+        return sizeof(bool);
+    case CONF_VIA:
+        return sizeof(enum fog_via);
+    case CONF_LEVEL:
+        return sizeof(enum log_at);
+    }
+    assert(0 && "every type of the table is above");
+    return 0;
+}
+
+void
+fogi_conf_copy(struct conf *to, const struct conf *from, enum conf_key key)
+{
+    const struct conf_row *row = &fogi_conf_rows[key];
+    memcpy(field(to, key), (const char *)from + row->offset, size_of(row->type));
+    to->source[key] = from->source[key];
+}
+
 void
 fogi_conf_text(const struct conf *c, enum conf_key key, char *buf, size_t cap)
 {

@@ -20,6 +20,9 @@ bool fogi_conf_set(struct conf *c, enum conf_key key, const char *text, char *wh
 /** Sets the default of key. */
 void fogi_conf_set_default(struct conf *c, enum conf_key key);
 
+/** Gives *to the value that key has in *from, with its source. */
+void fogi_conf_copy(struct conf *to, const struct conf *from, enum conf_key key);
+
 /** Copies text for a message: bytes that are not printable ASCII become "?", long text is cut. */
 #define CONF_QUOTE_MAX 48
 struct conf_quote {

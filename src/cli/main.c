@@ -60,14 +60,33 @@ load(const struct conf_request *rq, struct conf *c)
     return rc;
 }
 
-/** An app_reload_fn; ctx: the struct conf_request of the start. */
+static void
+log_kept(const char *line, size_t len)
+{
+    fogi_log(LOG_AT_WARN, "reload: %.*s", (int)len, line);
+}
+
+/** What a reload needs to know. */
+struct running {
+    const struct conf_request *request; /* of the start */
+    struct conf conf;                   /* in force     */
+};
+
+/** An app_reload_fn; ctx: a struct running. */
 static int
 reload(void *ctx, struct conf *out)
 {
+    struct running *r = ctx;
     struct conf_report rep;
-    int rc = fogi_conf_load(out, ctx, &rep);
+    struct conf_lines kept;
+    int rc = fogi_conf_load(out, r->request, &rep);
     each_line(&rep.errors, log_error);
-    return rc;
+    if (rc != EXIT_OK)
+        return rc;
+    fogi_conf_keep_fixed(&r->conf, out, &kept);
+    each_line(&kept, log_kept);
+    r->conf = *out;
+    return EXIT_OK;
 }
 
 static int
@@ -81,21 +100,21 @@ usage_error(const char *err)
 static int
 carry_out(struct args *a)
 {
-    struct conf c;
+    struct running r = {.request = &a->request};
     char summary[LOG_LINE_MAX];
-    int rc = load(&a->request, &c);
+    int rc = load(r.request, &r.conf);
     if (rc != EXIT_OK)
         return rc;
     if (a->action == ARGS_PRINT) {
-        fogi_out_conf(stdout, &c);
+        fogi_out_conf(stdout, &r.conf);
         return EXIT_OK;
     }
+    struct conf c = r.conf;
     fogi_log_level(c.log_level);
     fogi_out_summary(&c, summary, sizeof summary);
-    fogi_log(LOG_AT_INFO, "foggara " FOG_VERSION " %s: %s",
-             c.mode == CONF_CLIENT ? "client" : "server", summary);
-    return c.mode == CONF_CLIENT ? fogi_client_run(&c, reload, &a->request)
-                                 : fogi_server_run(&c, reload, &a->request);
+    fogi_log(LOG_AT_INFO, "foggara " FOG_VERSION "%s%s", summary[0] != 0 ? " with " : "", summary);
+    return c.mode == CONF_CLIENT ? fogi_client_run(&c, reload, &r)
+                                 : fogi_server_run(&c, reload, &r);
 }
 
 static int

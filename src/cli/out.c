@@ -102,11 +102,11 @@ void
 fogi_out_summary(const struct conf *c, char *buf, size_t cap)
 {
     size_t len = 0;
+    buf[0] = 0;
     for (enum conf_key key = 0; key < CONF_KEY_N && len < cap; key++) {
         char value[VALUE_MAX];
-        bool must = key == CONF_KEY_FAST || fogi_conf_rows[key].type == CONF_LISTEN ||
-                    fogi_conf_rows[key].type == CONF_HOSTPORT;
-        if (!fogi_conf_in_mode(key, c->mode) || (!must && c->source[key] == CONF_FROM_DEFAULT))
+        bool address = key == CONF_KEY_LISTEN || key == far_end(c->mode);
+        if (address || c->source[key] == CONF_FROM_DEFAULT)
             continue;
         fogi_conf_text(c, key, value, sizeof value);
         int n = snprintf(buf + len, cap - len, "%s%s %s", len > 0 ? ", " : "", fogi_conf_name(key),

@@ -22,7 +22,7 @@ void fogi_out_version(FILE *f);
 /** Every setting with its source, as a file that -c reads again. */
 void fogi_out_conf(FILE *f, const struct conf *c);
 
-/** The settings in one line, for the log: what must be said, and what is not the default. */
+/** In one line, for the log: what the user set, besides the two addresses; "" when nothing. */
 void fogi_out_summary(const struct conf *c, char *buf, size_t cap);
 
 #endif

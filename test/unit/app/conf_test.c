@@ -542,8 +542,47 @@ test_same(void **state)
     assert_false(fogi_conf_same(&a, &b, CONF_KEY_HOLD));
     assert_false(fogi_conf_same(&a, &b, CONF_KEY_REMOTE));
     assert_true(fogi_conf_same(&a, &b, CONF_KEY_LISTEN));
-    assert_int_equal(fogi_conf_live(CONF_KEY_LISTEN), CONF_LIVE_NEVER);
+    assert_int_equal(fogi_conf_live(CONF_KEY_MTU), CONF_LIVE_NEXT);
     assert_int_equal(fogi_conf_live(CONF_KEY_HOLD), CONF_LIVE_NOW);
+}
+
+/** At a reload everything changes; what can, stays changed. */
+static void
+test_keep_fixed(void **state)
+{
+    (void)state;
+    static const char *const files[2][2] = {
+        {"listen: 1, remote: 'h:2'",
+         "listen: 9, remote: 'g:2', fast: 1, via: tcp, mtu: 99, sockbuf: 1, hold: 7, log: warn"},
+        {"listen: 1, target: 'h:2'",
+         "listen: 9, target: 'g:2', fast: 1, via: tcp, mtu: 99, sockbuf: 1, log: warn"},
+    };
+    static const char *const said[2] = {
+        "listen stays 127.0.0.1:1: 127.0.0.1:9 needs a restart\n"
+        "via stays kcp: tcp needs a restart\n",
+        "listen stays :1: :9 needs a restart\n"
+        "fast stays 4: 1 needs a restart\n"
+        "via stays kcp: tcp needs a restart\n"
+        "mtu stays 1250: 99 needs a restart\n"
+        "sockbuf stays 4194304: 1 needs a restart\n",
+    };
+    for (enum conf_mode mode = C; mode <= S; mode++) {
+        struct conf running, next;
+        struct conf_report rep;
+        struct conf_lines lines;
+        assert_int_equal(load(mode, files[mode][0], &running, &rep), EXIT_OK);
+        assert_int_equal(load(mode, files[mode][1], &next, &rep), EXIT_OK);
+        fogi_conf_keep_fixed(&running, &next, &lines);
+        assert_string_equal(lines.text, said[mode]);
+        assert_int_equal(next.listen.port, 1);
+        assert_int_equal(next.via, FOG_VIA_KCP);
+        assert_int_equal(next.source[CONF_KEY_VIA], CONF_FROM_DEFAULT);
+        assert_string_equal(next.remote.host, "g");
+        assert_int_equal(next.log_level, LOG_AT_WARN);
+        assert_int_equal(next.mtu, mode == C ? 99 : 1250);
+        fogi_conf_keep_fixed(&running, &next, &lines);
+        assert_string_equal(lines.text, "");
+    }
 }
 
 static void
@@ -587,6 +626,7 @@ main(void)
         cmocka_unit_test(test_limit_report),
         cmocka_unit_test(test_limit_host),
         cmocka_unit_test(test_same),
+        cmocka_unit_test(test_keep_fixed),
         cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,16 +117,16 @@ static void
 test_summary(void **state)
 {
     (void)state;
-    static const char file[] = "listen: 1, remote: h:2, compress: true";
+    static const char file[] = "listen: 1, remote: h:2, compress: true, fast: 2";
     struct conf_request rq = {.mode = CONF_CLIENT, .file = "F"};
     struct conf_report rep;
     struct conf c;
     char text[256], cut[16];
     assert_int_equal(fogi_conf_parse(&c, &rq, file, strlen(file), &rep), EXIT_OK);
     fogi_out_summary(&c, text, sizeof text);
-    assert_string_equal(text, "listen 127.0.0.1:1, remote h:2, fast 4, compress true");
+    assert_string_equal(text, "fast 2, compress true");
     fogi_out_summary(&c, cut, sizeof cut);
-    assert_string_equal(cut, "listen 127.0.0.");
+    assert_string_equal(cut, "fast 2, compres");
 }
 
 /** What foggara.conf(5) says of a key: for whom, its values, what a reload does with it. */
@@ -134,7 +134,7 @@ static void
 manual_line(enum conf_key key, char *line, size_t cap)
 {
     static const char *const modes[] = {NULL, "client", "server", "both"};
-    static const char *const lives[] = {"at once", "for the next tunnel", "needs a restart"};
+    static const char *const lives[] = {"at once", "for the next tunnel"};
     const struct conf_row *row = &fogi_conf_rows[key];
     char range[32];
     const char *value = range, *live = lives[row->live];
@@ -151,6 +151,10 @@ manual_line(enum conf_key key, char *line, size_t cap)
         value = "error..trace";
     if (key == CONF_KEY_TARGET)
         live = "for the next stream";
+    if (row->fixed == CONF_IN_SERVER)
+        live = "for a client's next tunnel";
+    if (row->fixed == CONF_IN_BOTH)
+        live = "needs a restart";
     snprintf(line, cap, "\n.It %s Ta %s Ta %s Ta %s\n", fogi_conf_name(key), modes[row->modes],
              value, live);
 }
