@@ -54,7 +54,7 @@ enum { ON_ENDPOINT = 1, ON_DIRECT = 2, ON_UDP = 3, ON_PIPE = 4, ON_ANY = 7 };
     X(DARK,      "blackout",            ON_ANY,      28)  \
     X(ONEWAY,    "one way dark",        ON_ANY,      28)  \
     X(MOVE,      "address change",      ON_ANY,      24)  \
-    X(REBIND,    "nat rebind",          ON_ENDPOINT, 40)  \
+    X(REBIND,    "nat rebind",          ON_ENDPOINT, 45)  \
     X(STALL_C,   "client stall",        ON_ANY,      28)  \
     X(STALL_S,   "server stall",        ON_ANY,      28)  \
     X(APP_STALL, "events late",         ON_ANY,      28)  \
@@ -80,7 +80,9 @@ enum { ON_ENDPOINT = 1, ON_DIRECT = 2, ON_UDP = 3, ON_PIPE = 4, ON_ANY = 7 };
     X(RESET,     "resets",              ON_ANY,      28)  \
     X(HALF,      "half-close",          ON_ANY,      28)  \
     X(BOTH_FIN,  "both fin",            ON_ANY,      28)  \
-    X(MANY,      "many streams",        ON_ANY,      28)
+    X(MANY,      "many streams",        ON_ANY,      28)  \
+    X(WORN,      "worn sessions",       ON_ANY,      20)  \
+    X(DRAIN,     "server drains",       ON_ANY,      20)
 /* clang-format on */
 
 enum feature {
@@ -203,6 +205,8 @@ struct tunnel {      /* a session and what the application keeps about it       
     struct pipe *pipe;
     struct list ends;
     bool ready, closed, by_endpoint;
+    bool drained; /* we have said goodbye */
+    bool worn;    /* opens nothing new; goes when its last stream has gone              */
     fog_time since;
     int err; /* why it closed                                                      */
 };
@@ -253,6 +257,7 @@ struct client {
     fog_time retry_at;
     bool leaving;        /* no new sessions                                                    */
     uint32_t lost_gen;   /* the server lost or ended its session of this generation            */
+    uint32_t met_gen;    /* newest session that the server has validated                       */
     uint32_t left_gen;   /* the client left or lost its session of this generation             */
     fog_time trouble_us; /* how long something hid the peer from this session                  */
     fog_time trouble_until;
@@ -268,6 +273,7 @@ struct server {
     struct fog_endpoint *e;
     struct list tunnels;
     uint32_t incarnation;
+    bool down; /* stopped; starts when its host runs again                           */
 };
 
 struct stats {
@@ -353,6 +359,8 @@ void sim_client_rebind(struct client *c);
 void sim_server_init(struct world *w);
 void sim_server_start(struct world *w);
 void sim_server_stop(struct world *w);
+/** Says goodbye to all who have a session. */
+void sim_server_drain(struct world *w);
 /** Gives a lone session its peer: no endpoint, hence any first sn. */
 void sim_server_adopt(struct world *w, struct client *c);
 
@@ -379,6 +387,8 @@ void sim_ends_turn(struct tunnel *t);
 int sim_flow_side(const struct end *e);
 struct end *sim_flow_other(const struct end *e);
 void sim_flows_hurry(struct world *w);
+/** The client is gone from its session gen: nobody waits for what it had to say. */
+void sim_flows_left(struct client *c, uint32_t gen);
 void sim_open_waiting(struct client *c);
 int sim_rle_inflate(void *ctx, const void *in, size_t len, void *out, size_t cap, size_t *out_len);
 int sim_rle_deflate(void *ctx, const void *in, size_t len, void *out, size_t cap, size_t *out_len);

@@ -119,13 +119,17 @@ sim_check_closed(struct tunnel *t)
     struct client *c = t->c;
     bool server = t->host != &c->host;
     bool peer_gone = server ? c->left_gen >= t->gen : c->lost_gen >= t->gen;
-    bool faulty = t->since < p->heal_at, known = p->has[F_NOMEM] && faulty;
+    bool faulty = t->since < p->heal_at, known = t->drained || (p->has[F_NOMEM] && faulty);
+    struct fog_session_status st;
+    fog_session_status(t->s, &st);
     switch (t->err) {
-    case FOG_E_PROTOCOL:
+    case FOG_E_PROTOCOL: /* half a frame, and its sender was gone for the frame's time */
+        known |= st.mux.n.limit_frame_time_hit && (peer_gone || (faulty && was_hidden(t)));
+        break;
     case FOG_E_ABUSE:
         break;
-    case FOG_E_RESTARTED:
-        known |= peer_gone;
+    case FOG_E_RESTARTED: /* or the server never believed it, and its patience is over */
+        known |= peer_gone || (!server && faulty && c->met_gen < t->gen);
         if (!server && peer_gone && c->asked_at >= c->lost_at) {
             uint64_t took = (uint64_t)(w->now - c->asked_at);
             if (took > w->stats.worst_learn_us)

@@ -89,6 +89,10 @@ run(struct actor *a, struct world *w)
         leave(c);
         c->retry_at = at = w->now + RETRY_US;
     }
+    if (c->t && c->t->worn && list_is_empty(&c->t->ends) && !c->leaving) {
+        sim_client_restart(c, true, FOG_MS(1));
+        return;
+    }
     if (w->now < h->app_off_until && at > h->app_off_until)
         at = h->app_off_until;
     if (h->wakes % 16 == 0)

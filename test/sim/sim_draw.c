@@ -109,6 +109,10 @@ draw_side(struct plan *p, struct rng *r, int side)
         o->kcp.ts_base = (one_in(r, 2) ? 0 : 0x80000000u) - (uint32_t)between(r, 1, 60);
     o->pipe_window = (size_t)4096 << rng_below(r, 7);
     o->mux.compress = p->has[F_GZIP];
+    if (p->has[F_WORN]) {
+        o->kcp.rotate_after = (uint32_t)between(r, 60, 1000);
+        o->mux.limits.last_id = 2 * (uint32_t)between(r, 3, 40) + 1;
+    }
     if (p->has[F_TIGHT]) {
         o->mux.limits.stream_recv = (size_t)between(r, 2000, 40000);
         o->mux.limits.stream_recv_dialling = (size_t)between(r, 2000, 20000);
@@ -181,6 +185,7 @@ draw_faults(struct plan *p, struct rng *r)
     add_fault(p, r, F_RESTART_S, FOG_SEC(2), 0);
     add_fault(p, r, F_NOMEM, FOG_SEC(8), 0);
     add_fault(p, r, F_CUT, 0, 0);
+    add_fault(p, r, F_DRAIN, 0, 0);
     if (p->has[F_DARK] && one_in(r, 12)) { /* so long that sessions die */
         p->heal_at += FOG_SEC(100);
         p->faults[p->n_faults++] = (struct fault){
@@ -349,15 +354,15 @@ static const struct shape shapes[] = {
 static uint32_t
 budget_of(const struct plan *p, int client)
 {
-    double bytes = 120000, rtt = (double)rtt_of(p, client) / 1e6 + 0.06;
+    double bytes = 300000, rtt = (double)rtt_of(p, client) / 1e6 + 0.06;
     if (p->via == VIA_PIPE)
-        return p->has[F_PIECES] ? 8000 : 100000;
+        return p->has[F_PIECES] ? 8000 : 300000;
     for (int side = 0; side < 2; side++) {
         const struct fog_kcp_options *a = &p->side[side].kcp, *b = &p->side[!side].kcp;
         uint32_t window = a->snd_wnd < b->rcv_wnd ? a->snd_wnd : b->rcv_wnd;
         double able = 0.4 * 12 * window * (double)(a->mtu - FOG_KCP_HEADER) / rtt;
         bytes = able < bytes ? able : bytes;
-        double datagrams = 700.0 * (a->mtu - FOG_KCP_HEADER);
+        double datagrams = 1500.0 * (a->mtu - FOG_KCP_HEADER);
         bytes = datagrams < bytes ? datagrams : bytes;
     }
     return (uint32_t)bytes / (uint32_t)(1 + p->clients / 2);
@@ -389,7 +394,7 @@ static void
 draw_flows(struct plan *p, struct rng *r)
 {
     for (int i = 0; i < p->clients; i++) {
-        uint32_t budget = budget_of(p, i), n = 1 + rng_below(r, 8);
+        uint32_t budget = budget_of(p, i), n = 1 + rng_below(r, 12);
         if (n > budget / 300 + 1)
             n = budget / 300 + 1;
         for (uint32_t k = 0; k < n; k++)

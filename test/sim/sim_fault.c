@@ -129,6 +129,10 @@ apply(struct world *w, const struct fault *f, bool on)
             switch_off(&w->server.host, w->now + f->lasts, true);
         }
         return;
+    case F_DRAIN:
+        if (on && w->now >= w->server.host.off_until)
+            sim_server_drain(w);
+        return;
     case F_STALL_C:
     case F_STALL_S:
     case F_SUSPEND:

@@ -88,14 +88,33 @@ is_over(const struct end *e)
     return e->state == END_DONE || e->state == END_RESET || e->state == END_CUT;
 }
 
-/** The flow is over when its client knows its end, and its server too unless the client vanished.
- */
+/** A flow is over when its client knows its end, and its server too unless the client has vanished
+ * together with what it still had to say. */
+static void
+settle_flow(struct world *w, struct flow *f)
+{
+    const struct end *c = &f->end[FOG_CLIENT], *s = &f->end[FOG_SERVER];
+    bool vanished = w->clients[f->plan->client].left_gen >= f->gen || c->state == END_CUT;
+    if (f->done_at == 0 && is_over(c) && (is_over(s) || vanished || s->state == END_NONE)) {
+        f->done_at = w->now;
+        w->live_flows--;
+    }
+}
+
+void
+sim_flows_left(struct client *c, uint32_t gen)
+{
+    struct world *w = c->host.w;
+    for (int i = 0; i < w->plan->n_flows; i++)
+        if (w->flows[i].gen == gen && w->flows[i].plan->client == c->host.number)
+            settle_flow(w, &w->flows[i]);
+}
+
 static void
 settle(struct end *e, enum end_state state)
 {
     struct flow *f = e->flow;
     struct world *w = e->tunnel->host->w;
-    const struct end *c = &f->end[FOG_CLIENT], *s = &f->end[FOG_SERVER];
     e->state = state;
     list_unlink(&e->busy);
     sim_set(w, &e->timer, FOG_TIME_NEVER);
@@ -106,11 +125,7 @@ settle(struct end *e, enum end_state state)
              : state == END_RESET ? "reset"
                                   : "cut",
              e->sent, e->received);
-    if (f->done_at == 0 && is_over(c) &&
-        (is_over(s) || c->state == END_CUT || s->state == END_NONE)) {
-        f->done_at = w->now;
-        w->live_flows--;
-    }
+    settle_flow(w, f);
 }
 
 static void
@@ -337,7 +352,7 @@ static void
 try_open(struct end *e, struct client *c)
 {
     struct world *w = c->host.w;
-    if (!c->t || !c->t->ready || c->t->closed)
+    if (!c->t || !c->t->ready || c->t->closed || c->t->worn)
         return;
     struct fog_stream *st;
     int rc = fog_session_open(c->t->s, &st, sim_clock(&c->host));

@@ -93,8 +93,10 @@ sim_pipe_hold(struct pipe *p, int dir, bool hold)
 void
 sim_pipe_end(struct pipe *p)
 {
-    for (int dir = 0; dir < 2; dir++)
+    for (int dir = 0; dir < 2; dir++) {
         p->dir[dir]->ended = true;
+        p->dir[dir]->hold = false;
+    }
     for (int side = 0; side < 2; side++)
         if (p->held_by[side])
             sim_set(p->c->host.w, &host_of(p, side)->wake, p->c->host.w->now);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wire.h"
+
 #define SEQ_MASK 255u
 #define HEARD 256u
 #define ROUNDS_MAX 40
@@ -136,6 +138,7 @@ answer_unknown(struct world *w, const struct packet *p)
     uint8_t out[FOG_KCP_HEADER];
     size_t len;
     fog_kcp_unknown(p->bytes, p->len, 0, out, sizeof out, &len);
+    put_le32(out + 16, w->plan->side[FOG_SERVER].kcp.rcv_sn); /* where it would begin again */
     if (len)
         sim_link_send(&w->clients[p->from.ip[13]], 1, p->from.port - 1000u, out, len);
 }
@@ -153,7 +156,7 @@ void
 sim_server_adopt(struct world *w, struct client *c)
 {
     struct server *v = &w->server;
-    if (w->now < v->host.off_until && v->host.deaf) { /* nobody listens */
+    if (v->down || v->host.deaf) { /* nobody listens */
         nobody_there(c);
         return;
     }
@@ -237,12 +240,10 @@ run(struct actor *a, struct world *w)
         sim_set(w, a, h->off_until);
         return;
     }
-    if (h->deaf && w->plan->via == VIA_ENDPOINT && !v->e)
+    if (v->down) {
+        v->down = h->deaf = false;
         sim_server_start(w);
-    if (h->deaf) /* only now it can tell that it has forgotten */
-        for (int i = 0; i < w->plan->clients; i++)
-            w->clients[i].lost_at = w->now;
-    h->deaf = false;
+    }
     take_inbox(w);
     fog_time at = v->e ? endpoint_turn(w) : lone_turn(w);
     if (w->now < h->app_off_until && at > h->app_off_until)
@@ -254,6 +255,22 @@ run(struct actor *a, struct world *w)
 }
 
 void
+sim_server_drain(struct world *w)
+{
+    struct server *v = &w->server;
+    for (struct list *l = v->tunnels.next; l != &v->tunnels; l = l->next) {
+        struct tunnel *t = list_entry(l, struct tunnel, all);
+        if (t->gen > t->c->lost_gen)
+            t->c->lost_gen = t->gen;
+        t->drained = true;
+        fog_session_shutdown(t->s, "drain", sim_clock(&v->host));
+        if (v->e)
+            fog_endpoint_touch(v->e, t->s, sim_clock(&v->host));
+    }
+    sim_set(w, &v->host.wake, w->now);
+}
+
+void
 sim_server_start(struct world *w)
 {
     struct server *v = &w->server;
@@ -261,6 +278,8 @@ sim_server_start(struct world *w)
     for (int i = 0; i < w->plan->clients; i++)
         memset(w->clients[i].truth, 0, sizeof w->clients[i].truth);
     memset(w->strangers, 0, sizeof w->strangers);
+    for (int i = 0; i < w->plan->clients; i++) /* only now it can tell that it has forgotten */
+        w->clients[i].lost_at = w->now;
     if (w->plan->via != VIA_ENDPOINT)
         return;
     struct fog_endpoint_options o;
@@ -304,6 +323,7 @@ sim_server_stop(struct world *w)
     }
     fog_endpoint_free(v->e);
     v->e = NULL;
+    v->down = true;
     for (struct packet *p; (p = sim_take(&v->host));)
         free(p);
     if (v->host.mem.blocks)

@@ -20,6 +20,8 @@ sim_tunnel_new(struct host *h, struct fog_session *s, struct client *c, uint32_t
     list_init(&t->ends);
     list_init(&t->all);
     fog_session_set_user(s, t);
+    if (h != &c->host && gen > c->met_gen)
+        c->met_gen = gen;
     h->w->stats.sessions++;
     return t;
 }
@@ -36,6 +38,8 @@ sim_tunnel_free(struct tunnel *t)
         t->c->lost_at = t->host->w->now;
     while (!list_is_empty(&t->ends))
         sim_end_cut(list_entry(t->ends.next, struct end, in));
+    if (!server)
+        sim_flows_left(t->c, t->gen);
     if (t->pipe)
         sim_pipe_release(t->pipe, server);
     list_unlink(&t->all);
@@ -83,8 +87,12 @@ sim_tunnel_event(struct tunnel *t, const struct fog_event *ev)
         t->err = ev->err;
         sim_check_closed(t);
         break;
-    case FOG_EV_SUSPECT:
     case FOG_EV_WORN:
+        if (!w->plan->has[F_WORN])
+            sim_fail(w, "worn without a reason");
+        t->worn = true;
+        break;
+    case FOG_EV_SUSPECT:
         break;
     case FOG_EV_OPENED:
     case FOG_EV_ESTABLISHED:
@@ -137,8 +145,10 @@ sim_tunnel_turn(struct tunnel *t)
             return FOG_TIME_NEVER;
         enum fog_why why;
         fog_time at = sim_wake_at(h, fog_session_deadline(t->s, &why));
-        if (at <= h->w->now && sim_pipe_is_full(t)) /* waking up does not help the carrier */
+        if (at <= h->w->now && sim_pipe_is_full(t)) { /* waking up does not help the carrier */
+            fog_session_tick(t->s, sim_clock(h));
             at = h->w->now + FULL_RETRY_US;
+        }
         if (at > h->w->now && !moved) {
             fog_time piece = sim_pipe_next(t);
             return piece > h->w->now && piece < at ? piece : at;

@@ -318,6 +318,11 @@ watch_silence(struct world *w)
     for (struct list *l = w->server.tunnels.next; l != &w->server.tunnels; l = l->next)
         sessions++;
     w->idle = true;
+    if (w->server.e) { /* those that never proved themselves are still to be forgotten */
+        struct fog_endpoint_status st;
+        fog_endpoint_status(w->server.e, &st);
+        sessions += st.pending;
+    }
     fog_time since = w->now;
     run_until(w, since + IDLE_US);
     uint64_t after = w->server.host.wakes;
@@ -353,9 +358,18 @@ close_down(struct world *w)
     fog_time until = w->now + w->plan->give_up;
     while (!server_is_empty(w) && step(w, until))
         ;
-    if (!w->failed && !server_is_empty(w))
-        sim_fail(w, "sessions of the server outlive their clients by %.0f s",
-                 (double)w->plan->give_up / 1e6);
+    if (w->failed || server_is_empty(w))
+        return;
+    struct fog_session_status st = {0};
+    const struct tunnel *t = NULL;
+    if (!list_is_empty(&w->server.tunnels)) {
+        t = list_entry(w->server.tunnels.next, struct tunnel, all);
+        fog_session_status(t->s, &st);
+    }
+    sim_fail(w,
+             "sessions of the server outlive their clients by %.0f s; first: c%d/%u, mux state %d",
+             (double)w->plan->give_up / 1e6, t ? t->c->host.number : -1, t ? t->gen : 0,
+             (int)st.mux.state);
 }
 
 static void
