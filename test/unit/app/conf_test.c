@@ -593,12 +593,19 @@ test_nearest(void **state)
         const char *typed, *word;
         bool near;
     } rows[] = {
-        {"sndwind", "sndwnd", true}, {"sndwdn", "sndwnd", true},
-        {"SNDWND", "sndwnd", true},  {"serv", "server", true},
-        {"clinet", "client", true},  {"max_streams", "max-streams", true},
-        {"x", "mtu", false},         {"colour", "compress", false},
-        {"", "mtu", false},          {"mt", "mtu", true},
-        {"log", "fog", true},        {"via", "log", false},
+        {"sndwind", "sndwnd", true},
+        {"sndwdn", "sndwnd", true},
+        {"SNDWND", "sndwnd", true},
+        {"serv", "server", true},
+        {"clinet", "client", true},
+        {"mut", "mtu", true},
+        {"max_streams", "max-streams", true},
+        {"x", "mtu", false},
+        {"colour", "compress", false},
+        {"", "mtu", false},
+        {"mt", "mtu", true},
+        {"log", "fog", true},
+        {"via", "log", false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         int best = NEAREST_NONE;
