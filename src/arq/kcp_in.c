@@ -65,6 +65,7 @@ prove(struct kcp *k, fog_time now)
         return;
     k->validated = true;
     k->loss.sparing = false;
+    k->rcv.wnd = k->o.rcv_wnd;
     kcp_event(k, FOG_ARQ_VALIDATED);
 }
 
@@ -104,12 +105,31 @@ on_ack(struct kcp *k, const struct seg *s, fog_time now)
         segment_arrived(k, s->sn, now);
 }
 
+/* A peer that is to prove itself says that our first segment arrived, but its ACK, whose stamp
+ * would be the proof, was lost. Sending the segment again asks for another. */
+static void
+ask_for_proof(struct kcp *k, uint32_t una)
+{
+    if (!seq_lt(k->snd.una, una))
+        return;
+    uint32_t number = snd_at(&k->snd, k->snd.una)->tx;
+    if (!txlog_has(&k->log, number) || txlog_at(&k->log, number)->state != TX_OUT)
+        return;
+    fogi_txlog_resolve(&k->log, txlog_at(&k->log, number), TX_LOST);
+    fogi_snd_lose(&k->snd, k->snd.una);
+    k->n.lost++;
+}
+
 /* Everything before una arrived. A segment sent once tells which transmission did; of one sent more
  * often that is not known. */
 static void
 on_una(struct kcp *k, uint32_t una, fog_time now)
 {
-    if (!k->validated || seq_lt(una, k->peer_una))
+    if (!k->validated) {
+        ask_for_proof(k, una);
+        return;
+    }
+    if (seq_lt(una, k->peer_una))
         return;
     if (una != k->peer_una)
         fogi_probe_progress(&k->probe, now);

@@ -176,6 +176,13 @@ data_waits(const struct kcp *k)
     return k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0);
 }
 
+static bool
+anything_waits(const struct kcp *k, fog_time now)
+{
+    return acks_waiting(&k->acks) || k->wins_now || k->probe.ask || data_waits(k) ||
+           now >= fogi_reopen_deadline(&k->reopen) || now >= fogi_hello_deadline(&k->hello);
+}
+
 /* Bytes of the next datagram: the mtu, less where the 3x rule says so. */
 static size_t
 room_of(const struct kcp *k)
@@ -216,8 +223,7 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
     put_data(k, &w, now);
     if (w.len > 0) {
         sent(k, &w, now);
-    } else if (w.room < k->o.mtu && (acks_waiting(&k->acks) || k->wins_now || data_waits(k)) &&
-               k->retry_at == 0) {
+    } else if (w.room < k->o.mtu && k->retry_at == 0 && anything_waits(k, now)) {
         k->held_back = true;
         k->n.limit_amplification_hit++;
     }
