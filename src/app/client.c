@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PROVEN_US FOG_SEC(3) /* a tunnel heard so lately needs no caution */
+#define PROVEN_US FOG_MS(500) /* a tunnel heard so lately needs no caution */
 
 /* --------------------------------------------------------------------------------- choosing one */
 
@@ -254,14 +254,9 @@ static const struct role role = {
 static void
 log_start(const struct conf *c)
 {
-    char listen[CONF_HOST_MAX + 16], remote[CONF_HOST_MAX + 16];
+    char listen[CONF_HOST_MAX + 16];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
-    fogi_conf_text(c, CONF_KEY_REMOTE, remote, sizeof remote);
-    fogi_log(LOG_AT_INFO,
-             "client: listens on tcp %s, %u tunnel%s to %s %s; fast %d, mtu %u, windows %u/%u, "
-             "holds %u s",
-             listen, c->tunnels, c->tunnels == 1 ? "" : "s", c->via == FOG_VIA_KCP ? "udp" : "tcp",
-             remote, c->fast, c->mtu, c->sndwnd, c->rcvwnd, c->hold_s);
+    fogi_log(LOG_AT_INFO, "listening on tcp %s", listen);
 }
 
 int

@@ -85,15 +85,14 @@ static void
 on_event(struct hub_session *hs, const struct fog_event *ev)
 {
     struct hub *h = hs->h;
-    char text[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], why[CARRIER_WHY_MAX];
     if (ev->type == FOG_EV_READY) {
         h->p->n.tunnels_ready++;
         LOG_LIMITED(LOG_AT_INFO, "tunnel with %s is up", fogi_addr_text(&hs->peer, text));
     } else if (ev->type == FOG_EV_CLOSED) {
         h->p->n.tunnels_lost++;
-        LOG_LIMITED(LOG_AT_INFO, "tunnel with %s is down: %s%s%s", fogi_addr_text(&hs->peer, text),
-                    fog_err_text(ev->err), ev->reason && *ev->reason ? ": " : "",
-                    ev->reason ? ev->reason : "");
+        LOG_LIMITED(LOG_AT_INFO, "tunnel with %s is down: %s", fogi_addr_text(&hs->peer, text),
+                    fogi_carrier_why(ev, why));
         end_session(hs);
     } else if (ev->type == FOG_EV_OPENED) {
         h->opened(h->owner, &hs->carrier, ev->stream);

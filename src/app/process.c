@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/process.h"
 
+#include "app/relay.h"
 #include "app/stats.h"
 #include "gzip/gzip.h"
 #include "io/log.h"
@@ -183,6 +184,8 @@ fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_
         return UV_ENOMEM;
     fogi_alarm_init(&p->drain_time, &p->loop, on_drain_time);
     err = fogi_loop_random(&p->loop, &p->rng, sizeof p->rng);
+    if (!err)
+        err = fogi_hangups_init(&p->hangups, &p->loop, fogi_relay_broke);
     return err ? err : catch_signals(p);
 }
 
@@ -197,10 +200,17 @@ fogi_process_run(struct process *p, const struct role *role, void *self)
 int
 fogi_process_free(struct process *p, int code)
 {
+    /* Nobody handles them from here on, and an impatient second one must not look like a crash. */
+    sigset_t late;
+    sigemptyset(&late);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        sigaddset(&late, caught[i]);
+    sigprocmask(SIG_BLOCK, &late, NULL);
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         if (p->signals[i].data)
             uv_close((uv_handle_t *)&p->signals[i], NULL);
     fogi_alarm_close(&p->drain_time, NULL);
+    fogi_hangups_close(&p->hangups);
     if (!fogi_loop_free(&p->loop))
         _exit(code); /* leaving main would wait for the look-up's thread */
     fogi_udp_batch_free(p->batch);

@@ -12,6 +12,7 @@
 #include "app/app.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "io/hangup.h"
 #include "io/loop.h"
 #include "io/udp.h"
 
@@ -79,6 +80,7 @@ struct process {
     app_reload_fn reload;
     void *reload_ctx;
     struct udp_batch *batch;
+    struct hangups hangups; /* of relays */
     struct fog_gzip gzip;
     struct rng rng; /* jitter; seeded by the system                                  */
     uv_signal_t signals[4];

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "io/log.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PIECE_BYTES 32768 /* kept at most while the connection is full                     */
@@ -202,10 +202,20 @@ local_ended(struct relay *r)
     r->in_done = r->moved = true;
     int rc = fog_session_finish(r->carrier->session, r->stream, process_now(r->p));
     touch(r);
-    if (rc)
+    if (rc) {
         fogi_relay_abort(r);
-    else
-        close_when_done(r);
+        return;
+    }
+    if (!r->out_begun)
+        fogi_hangup_watch(&r->p->hangups, &r->tcp, r);
+    close_when_done(r);
+}
+
+void
+fogi_relay_broke(void *ctx)
+{
+    struct relay *r = ctx;
+    fogi_relay_abort(r);
 }
 
 /** Bytes of the connection stand in the memory last reserved. False when the relay is gone. */
@@ -246,7 +256,8 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
         read_local(r); /* no room: wait for it; or find out that the stream is over */
     } else if (n == UV_EOF) {
         uv_read_stop(s);
-        local_ended(r);
+        /* libuv also says this of a reset that came right behind bytes: ask the system itself. */
+        read_local(r);
     } else if (n < 0) {
         fogi_relay_abort(r);
     }
@@ -448,6 +459,15 @@ fogi_carrier_event(struct carrier *c, const struct fog_event *ev)
     case FOG_EV_CLOSED:
         break;
     }
+}
+
+const char *
+fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX])
+{
+    const char *text = fog_err_text(ev->err), *reason = ev->reason ? ev->reason : "";
+    bool more = *reason && strcmp(reason, text) != 0;
+    snprintf(buf, CARRIER_WHY_MAX, "%s%s%s", text, more ? ": " : "", more ? reason : "");
+    return buf;
 }
 
 void

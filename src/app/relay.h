@@ -33,6 +33,11 @@ void fogi_carrier_init(struct carrier *c, struct process *p, struct fog_session 
 /** Hands an event of a stream to its relay. */
 void fogi_carrier_event(struct carrier *c, const struct fog_event *ev);
 
+#define CARRIER_WHY_MAX (FOG_REASON_MAX + 96)
+
+/** Why FOG_EV_CLOSED came: what it means to us, and what the peer says where that is more. */
+const char *fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX]);
+
 /** The session is over: its relays are taken over or reset. No relay is on it afterwards. */
 void fogi_carrier_end(struct carrier *c);
 
@@ -79,6 +84,9 @@ void fogi_relay_detach(struct relay *r);
 
 /** The connection stands: runs both directions. */
 void fogi_relay_start(struct relay *r);
+
+/** The connection of the relay `r` broke while it was neither read nor written. */
+void fogi_relay_broke(void *r);
 
 /** Resets both sides. r is gone afterwards. */
 void fogi_relay_abort(struct relay *r);

@@ -64,15 +64,14 @@ static void
 on_event(struct tunnel *t, const struct fog_event *ev)
 {
     struct server *s = t->owner;
-    char text[ADDR_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], why[CARRIER_WHY_MAX];
     if (ev->type == FOG_EV_READY) {
         s->p->n.tunnels_ready++;
         LOG_LIMITED(LOG_AT_INFO, "tunnel with %s is up", fogi_addr_text(&t->peer, text));
     } else if (ev->type == FOG_EV_CLOSED) {
         s->p->n.tunnels_lost++;
-        LOG_LIMITED(LOG_AT_INFO, "tunnel with %s is down: %s%s%s", fogi_addr_text(&t->peer, text),
-                    fog_err_text(ev->err), ev->reason && *ev->reason ? ": " : "",
-                    ev->reason ? ev->reason : "");
+        LOG_LIMITED(LOG_AT_INFO, "tunnel with %s is down: %s", fogi_addr_text(&t->peer, text),
+                    fogi_carrier_why(ev, why));
         fogi_tunnel_close(t, NULL);
     } else if (ev->type == FOG_EV_OPENED) {
         on_stream(s, &t->carrier, ev->stream);
@@ -188,10 +187,7 @@ log_start(const struct conf *c)
     char listen[CONF_HOST_MAX + 16], target[CONF_HOST_MAX + 16];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
     fogi_conf_text(c, CONF_KEY_TARGET, target, sizeof target);
-    fogi_log(LOG_AT_INFO,
-             "server: listens on %s %s, connects to %s; fast %d, mtu %u, windows %u/%u",
-             c->via == FOG_VIA_KCP ? "udp" : "tcp", listen, target, c->fast, c->mtu, c->sndwnd,
-             c->rcvwnd);
+    fogi_log(LOG_AT_INFO, "listening on %s %s", c->via == FOG_VIA_KCP ? "udp" : "tcp", listen);
     if (!fogi_listen_is_private(&c->listen))
         fogi_log(LOG_AT_WARN,
                  "anyone who can reach %s can use %s through it: there is no encryption and no "

@@ -234,15 +234,14 @@ became_ready(struct slot *s, struct tunnel *t)
 
 /** t ends; what follows depends on what it was to its slot. */
 static void
-lost(struct slot *s, struct tunnel *t, const char *why, const char *detail)
+lost(struct slot *s, struct tunnel *t, const char *why)
 {
     struct process *p = s->c->p;
     bool was_now = t == s->now, was_next = t == s->next;
-    char reason[384], text[128];
-    snprintf(reason, sizeof reason, "%s%s%s", why, *detail ? ": " : "", detail);
+    char text[128];
     if (was_now) {
         p->n.tunnels_lost++;
-        LOG_LIMITED(LOG_AT_WARN, "%s is down: %s", describe(s, t, text, sizeof text), reason);
+        LOG_LIMITED(LOG_AT_WARN, "%s is down: %s", describe(s, t, text, sizeof text), why);
         s->now = NULL;
         s->suspect = s->worn = false;
         s->failures = process_now(p) - s->ready_since > STABLE_US ? 0 : s->failures + 1;
@@ -253,7 +252,7 @@ lost(struct slot *s, struct tunnel *t, const char *why, const char *detail)
     fogi_tunnel_close(t, "");
     arm_retire(s->c);
     if (was_next)
-        attempt_failed(s, reason);
+        attempt_failed(s, why);
     else if (was_now && !s->next && !s->resolving && s->retry.at == FOG_TIME_NEVER)
         retry_later(s);
 }
@@ -262,12 +261,13 @@ static void
 on_event(struct tunnel *t, const struct fog_event *ev)
 {
     struct slot *s = t->owner;
+    char why[CARRIER_WHY_MAX];
     switch (ev->type) {
     case FOG_EV_READY:
         became_ready(s, t);
         break;
     case FOG_EV_CLOSED:
-        lost(s, t, fog_err_text(ev->err), ev->reason ? ev->reason : "");
+        lost(s, t, fogi_carrier_why(ev, why));
         break;
     case FOG_EV_SUSPECT:
         if (t == s->now)
@@ -296,7 +296,7 @@ on_trouble(struct tunnel *t, int err)
 {
     struct slot *s = t->owner;
     if (t->via == FOG_VIA_PIPE || t == s->next)
-        lost(s, t, fogi_io_text(err), "");
+        lost(s, t, fogi_io_text(err));
     else if (t == s->now)
         suspect(s, fogi_io_text(err));
 }

@@ -11,7 +11,7 @@
 
 #include "io/udp.h"
 
-#include <foggara/arq.h>
+#include <foggara/types.h>
 
 #include <sys/socket.h>
 
