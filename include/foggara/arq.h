@@ -28,7 +28,6 @@ extern "C" {
 #endif
 
 #define FOG_KCP_HEADER 24          /* bytes of a segment header                                     */
-#define FOG_DATAGRAM_MAX 2048      /* larger datagrams are dropped                    (threats K21) */
 #define FOG_SEGMENTS_MAX 64        /* segments accepted in one datagram               (threats K14) */
 #define FOG_MTU_MIN 64             /* smallest datagram that may be asked for                       */
 #define FOG_MTU_DEFAULT 1250       /* what vproxy sends at most            (wire-vproxy section 1.3) */

@@ -69,6 +69,7 @@ static void
 stream_msg_left(struct fog_mux *m)
 {
     struct fog_stream *st = first_ctl(m);
+    assert(st && "its message was just written");
     uint8_t bit = ctl_order[ctl_index(st)].bit;
     if (bit == CTL_RST)
         m->n.resets_out++;
