@@ -279,7 +279,7 @@ struct server {
 struct stats {
     uint64_t datagrams, checksum_drops, attacks, sessions, closed_dead, closed_restarted, resets;
     uint64_t wakes, worst_learn_us, worst_finish_us, peak_held;
-    uint64_t idle_wakes;
+    uint64_t idle_ticks;
 };
 
 struct world {
@@ -288,7 +288,7 @@ struct world {
     struct mem mem;
     struct heap actors;
     uint64_t hash;
-    bool failed, healed, closing, idle, trace;
+    bool failed, healed, trace;
     char why[400];
     char (*ring)[200];
     uint32_t ring_at;
@@ -312,7 +312,8 @@ struct world {
 
 /** Runs a plan to its end. True when nothing was found. */
 bool sim_run(struct world *w, struct plan *p, bool trace);
-void sim_dump(const struct world *w, FILE *f);
+/** The last events in words; they were kept only if a trace was asked for. */
+void sim_dump(const struct world *w, uint32_t last, FILE *f);
 
 /* sim_world.c */
 void sim_set(struct world *w, struct actor *a, fog_time at);
@@ -383,7 +384,8 @@ void sim_flow_init(struct world *w, int number);
 void sim_end_cut(struct end *e);
 void sim_end_attach(struct end *e, struct tunnel *t, struct fog_stream *st);
 void sim_end_event(struct tunnel *t, const struct fog_event *ev);
-void sim_ends_turn(struct tunnel *t);
+/** Lets those ends of t act whose time has come. False when there was none. */
+bool sim_ends_turn(struct tunnel *t);
 int sim_flow_side(const struct end *e);
 struct end *sim_flow_other(const struct end *e);
 void sim_flows_hurry(struct world *w);

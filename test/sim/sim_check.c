@@ -129,7 +129,7 @@ sim_check_closed(struct tunnel *t)
     case FOG_E_ABUSE:
         break;
     case FOG_E_RESTARTED: /* or the server never believed it, and its patience is over */
-        known |= peer_gone || (!server && faulty && c->met_gen < t->gen);
+        known |= peer_gone || (!server && c->met_gen < t->gen);
         if (!server && peer_gone && c->asked_at >= c->lost_at) {
             uint64_t took = (uint64_t)(w->now - c->asked_at);
             if (took > w->stats.worst_learn_us)
@@ -188,12 +188,16 @@ sim_check_memory(struct world *w, const struct host *h)
         if (st.arq.flight_segs > w->plan->side[FOG_CLIENT].kcp.snd_wnd)
             sim_fail(w, "c%d has %u segments in flight", h->number, st.arq.flight_segs);
     } else {
-        for (struct list *l = w->server.tunnels.next; l != &w->server.tunnels; l = l->next)
+        uint32_t known = 0;
+        for (struct list *l = w->server.tunnels.next; l != &w->server.tunnels; l = l->next) {
             may += allowance(list_entry(l, struct tunnel, all), &st);
+            known++;
+        }
         if (w->server.e) {
             struct fog_endpoint_status es;
             fog_endpoint_status(w->server.e, &es);
-            may += 64 * 1024 + es.pending * (size_t)48 * 1024;
+            may += 64 * 1024 + es.pending * (size_t)6 * 1024;
+            may += (es.sessions - (known < es.sessions ? known : es.sessions)) * (size_t)300 * 1024;
         }
     }
     if (h->mem.held > may)

@@ -300,7 +300,7 @@ dial(struct end *e)
 }
 
 static void
-end_turn(struct end *e)
+act(struct end *e)
 {
     const struct script *c = script_of(e);
     struct tunnel *t = e->tunnel;
@@ -338,6 +338,13 @@ end_turn(struct end *e)
     if (at <= w->now) /* it has not moved although it could: the session is closed */
         at = w->now + FOG_MS(50);
     sim_set(w, &e->timer, at);
+}
+
+static void
+end_turn(struct end *e)
+{
+    struct tunnel *t = e->tunnel;
+    act(e);
     touch(t);
 }
 
@@ -383,7 +390,7 @@ sim_open_waiting(struct client *c)
     }
 }
 
-void
+bool
 sim_ends_turn(struct tunnel *t)
 {
     struct host *h = t->host;
@@ -397,6 +404,7 @@ sim_ends_turn(struct tunnel *t)
             list_push(&mine, l);
         }
     }
+    bool any = !list_is_empty(&mine);
     for (struct list *l; (l = list_pop(&mine));) {
         struct end *e = list_entry(l, struct end, busy);
         if (h->w->failed)
@@ -406,6 +414,7 @@ sim_ends_turn(struct tunnel *t)
         else if (e->state == END_OPEN)
             end_turn(e);
     }
+    return any;
 }
 
 /* ---------------------------------------------------------------------------------------- events

@@ -33,6 +33,7 @@ struct request {
     uint64_t from, to;
     enum via via;
     int jobs;
+    uint32_t last; /* lines of a trace */
     bool trace, twice, quiet;
     const char *scenario, *list;
 };
@@ -60,7 +61,7 @@ add_stats(struct stats *sum, const struct stats *s)
     sum->closed_restarted += s->closed_restarted;
     sum->resets += s->resets;
     sum->wakes += s->wakes;
-    sum->idle_wakes += s->idle_wakes;
+    sum->idle_ticks += s->idle_ticks;
     sum->worst_learn_us = most(sum->worst_learn_us, s->worst_learn_us);
     sum->worst_finish_us = most(sum->worst_finish_us, s->worst_finish_us);
     sum->peak_held = most(sum->peak_held, s->peak_held);
@@ -99,7 +100,7 @@ run_one(const struct request *q, struct stage *st, struct total *t, const char *
         }
         hash = st->world.hash;
         if (q->trace) {
-            sim_dump(&st->world, stdout);
+            sim_dump(&st->world, q->last, stdout);
             printf("hash %016llx\n", (unsigned long long)hash);
         }
         if (!fine) {
@@ -280,8 +281,9 @@ print_summary(const struct total *t)
 static int
 usage(void)
 {
-    fprintf(stderr, "usage: fog_sim [--seeds A..B | --seed N | --scenario NAME|all | --list FILE]\n"
-                    "               [--via kcp|pipe|both] [--jobs N] [--trace] [--twice]\n");
+    fprintf(stderr,
+            "usage: fog_sim [--seeds A..B | --seed N | --scenario NAME|all | --list FILE]\n"
+            "               [--via kcp|pipe|both] [--jobs N] [--trace] [--last LINES] [--twice]\n");
     return EX_USAGE;
 }
 
@@ -303,6 +305,10 @@ parse_value(struct request *q, const char *name, const char *value)
         q->jobs = (int)strtol(value, &end, 10);
         return *end == 0 && q->jobs >= 1 && q->jobs <= JOBS_MAX;
     }
+    if (strcmp(name, "--last") == 0) {
+        q->last = (uint32_t)strtoul(value, &end, 10);
+        return *end == 0;
+    }
     if (strcmp(name, "--via") == 0) {
         q->via = strcmp(value, "kcp") == 0    ? VIA_ENDPOINT
                  : strcmp(value, "pipe") == 0 ? VIA_PIPE
@@ -321,7 +327,7 @@ parse_value(struct request *q, const char *name, const char *value)
 int
 main(int argc, char **argv)
 {
-    struct request q = {.from = 1, .to = 100, .via = VIA_ANY, .jobs = 1};
+    struct request q = {.from = 1, .to = 100, .via = VIA_ANY, .jobs = 1, .last = 400};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0)
             q.trace = true;

@@ -12,7 +12,8 @@
 
 #define SEQ_MASK 255u
 #define HEARD 256u
-#define ROUNDS_MAX 40
+#define TICKS_MAX 40 /* sessions have ticks of their own */
+#define ROUNDS_MAX 1000
 
 static struct truth *
 truth_of(struct world *w, const struct fog_addr *a)
@@ -60,16 +61,18 @@ tunnel_of(struct world *w, struct fog_session *s)
     return t;
 }
 
-static void
+static bool
 endpoint_events(struct world *w)
 {
     struct server *v = &w->server;
+    bool any = false;
     struct fog_session *s;
     struct fog_event ev;
     while (!w->failed && fog_endpoint_event(v->e, &s, &ev)) {
         struct tunnel *t = tunnel_of(w, s);
         if (!t)
-            return;
+            return false;
+        any = true;
         sim_tunnel_event(t, &ev);
         if (t->closed) {
             sim_tunnel_free(t);
@@ -77,6 +80,9 @@ endpoint_events(struct world *w)
             fog_endpoint_drop(v->e, s, sim_clock(&v->host));
         }
     }
+    for (struct list *l = v->tunnels.next; l != &v->tunnels; l = l->next)
+        any |= sim_ends_turn(list_entry(l, struct tunnel, all));
+    return any;
 }
 
 static void
@@ -106,23 +112,24 @@ static fog_time
 endpoint_turn(struct world *w)
 {
     struct server *v = &w->server;
+    int ticks = 0;
     for (int round = 0;; round++) {
-        if (w->now >= v->host.app_off_until) {
-            endpoint_events(w);
-            for (struct list *l = v->tunnels.next; l != &v->tunnels; l = l->next)
-                sim_ends_turn(list_entry(l, struct tunnel, all));
-        }
+        bool moved = w->now >= v->host.app_off_until && endpoint_events(w);
         endpoint_output(w);
         if (w->failed)
             return FOG_TIME_NEVER;
+        if (moved && round < ROUNDS_MAX)
+            continue;
         enum fog_why why;
         fog_time at = sim_wake_at(&v->host, fog_endpoint_deadline(v->e, &why));
-        if (at > w->now)
+        if (at > w->now && !moved)
             return at;
-        if (round > ROUNDS_MAX) {
-            sim_fail(w, "server: a deadline stays in the past (%s)", fog_why_name(why));
+        if (moved || ticks > TICKS_MAX) {
+            sim_fail(w, "server: a deadline stays in the past (%s), or events never end",
+                     fog_why_name(why));
             return FOG_TIME_NEVER;
         }
+        ticks++;
         v->host.ticks++;
         fog_endpoint_tick(v->e, sim_clock(&v->host));
     }

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 #define FULL_RETRY_US FOG_MS(100)
-#define ROUNDS_MAX 12 /* of tick and output at one time before we call it a busy loop */
+#define TICKS_MAX 8     /* at one time before we call it a busy loop     */
+#define ROUNDS_MAX 1000 /* of events and what follows from them, at one time */
 
 struct tunnel *
 sim_tunnel_new(struct host *h, struct fog_session *s, struct client *c, uint32_t gen)
@@ -127,40 +128,59 @@ sim_tunnel_output(struct tunnel *t)
     sim_pipe_turn(t);
 }
 
+/** Events and what the application does about them, until there are none. */
+static bool
+listen(struct tunnel *t)
+{
+    struct host *h = t->host;
+    struct fog_event ev;
+    bool heard = false;
+    if (h->w->now < h->app_off_until)
+        return false;
+    while (!t->closed && !h->w->failed && fog_session_event(t->s, &ev)) {
+        sim_tunnel_event(t, &ev);
+        heard = true;
+    }
+    return !t->closed && (sim_ends_turn(t) || heard);
+}
+
+/** When t wants to be called; a carrier that is full is not helped by waking up at once. */
+static fog_time
+deadline(struct tunnel *t, enum fog_why *why)
+{
+    struct host *h = t->host;
+    fog_time at = sim_wake_at(h, fog_session_deadline(t->s, why)), piece = sim_pipe_next(t);
+    if (at <= h->w->now && sim_pipe_is_full(t)) {
+        fog_session_tick(t->s, sim_clock(h));
+        at = h->w->now + FULL_RETRY_US;
+    }
+    return piece > h->w->now && piece < at ? piece : at;
+}
+
 fog_time
 sim_tunnel_turn(struct tunnel *t)
 {
     struct host *h = t->host;
+    int ticks = 0;
     for (int round = 0;; round++) {
         bool moved = sim_pipe_turn(t);
-        struct fog_event ev;
-        if (h->w->now >= h->app_off_until) {
-            while (!t->closed && !h->w->failed && fog_session_event(t->s, &ev))
-                sim_tunnel_event(t, &ev);
-            if (!t->closed)
-                sim_ends_turn(t);
-        }
+        moved |= listen(t);
         sim_tunnel_output(t);
         if (h->w->failed || t->closed)
             return FOG_TIME_NEVER;
+        if (moved && round < ROUNDS_MAX)
+            continue;
         enum fog_why why;
-        fog_time at = sim_wake_at(h, fog_session_deadline(t->s, &why));
-        if (at <= h->w->now && sim_pipe_is_full(t)) { /* waking up does not help the carrier */
-            fog_session_tick(t->s, sim_clock(h));
-            at = h->w->now + FULL_RETRY_US;
-        }
-        if (at > h->w->now && !moved) {
-            fog_time piece = sim_pipe_next(t);
-            return piece > h->w->now && piece < at ? piece : at;
-        }
-        if (round > (t->pipe ? 400 : ROUNDS_MAX)) {
-            sim_fail(h->w, "%s%d: a deadline stays in the past (%s)", h->name, t->c->host.number,
-                     fog_why_name(why));
+        fog_time at = deadline(t, &why);
+        if (at > h->w->now && !moved)
+            return at;
+        if (moved || ticks > TICKS_MAX) {
+            sim_fail(h->w, "%s%d: a deadline stays in the past (%s), or events never end", h->name,
+                     t->c->host.number, fog_why_name(why));
             return FOG_TIME_NEVER;
         }
-        if (at <= h->w->now) {
-            h->ticks++;
-            fog_session_tick(t->s, sim_clock(h));
-        }
+        ticks++;
+        h->ticks++;
+        fog_session_tick(t->s, sim_clock(h));
     }
 }

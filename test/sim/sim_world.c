@@ -11,11 +11,11 @@
 
 #include "base/wire.h"
 
-#define RING 600               /* events kept in words                                      */
-#define STEPS_MAX 4000000      /* of one run; more is a world that turns without end        */
+#define RING 100000       /* events kept in words                                                 */
+#define STEPS_MAX 4000000 /* of one run; more is a world that turns without end        */
 #define INBOX_MAX (256 * 1024) /* a socket's receive buffer                                 */
 #define IDLE_US FOG_SEC(12)    /* of the silence that is watched                            */
-#define IDLE_WAKES_PER_S 5     /* of one session                                            */
+#define IDLE_TICKS_PER_S 2 /* of one session                                                    */
 
 /* --------------------------------------------------------------------------------- what happened
  */
@@ -111,11 +111,12 @@ sim_fail(struct world *w, const char *fmt, ...)
 }
 
 void
-sim_dump(const struct world *w, FILE *f)
+sim_dump(const struct world *w, uint32_t last, FILE *f)
 {
     if (!w->ring)
         return;
-    for (uint32_t i = w->ring_at > RING ? w->ring_at - RING : 0; i < w->ring_at; i++)
+    last = last < RING ? last : RING;
+    for (uint32_t i = w->ring_at > last ? w->ring_at - last : 0; i < w->ring_at; i++)
         fprintf(f, "%s\n", w->ring[i % RING]);
 }
 
@@ -306,33 +307,33 @@ wait_for_flows(struct world *w)
     }
 }
 
-/** Everything is said: nobody may wake up often now. */
+static uint64_t
+all_ticks(const struct world *w)
+{
+    uint64_t n = w->server.host.ticks;
+    for (int i = 0; i < w->plan->clients; i++)
+        n += w->clients[i].host.ticks;
+    return n;
+}
+
+/** Everything is said: nobody may wake up often now of his own accord. */
 static void
 watch_silence(struct world *w)
 {
-    uint64_t before = w->server.host.wakes, sessions = 1;
-    for (int i = 0; i < w->plan->clients; i++) {
-        before += w->clients[i].host.wakes;
-        sessions++;
-    }
+    uint64_t sessions = 1 + (uint64_t)w->plan->clients, before = all_ticks(w), n;
     for (struct list *l = w->server.tunnels.next; l != &w->server.tunnels; l = l->next)
         sessions++;
-    w->idle = true;
     if (w->server.e) { /* those that never proved themselves are still to be forgotten */
         struct fog_endpoint_status st;
         fog_endpoint_status(w->server.e, &st);
         sessions += st.pending;
     }
-    fog_time since = w->now;
-    run_until(w, since + IDLE_US);
-    uint64_t after = w->server.host.wakes;
-    for (int i = 0; i < w->plan->clients; i++)
-        after += w->clients[i].host.wakes;
-    w->stats.idle_wakes += after - before;
-    if (!w->failed && after - before > sessions * IDLE_WAKES_PER_S * (uint64_t)(IDLE_US / 1000000))
-        sim_fail(w, "%llu wake-ups in %d idle s of %llu sessions",
-                 (unsigned long long)(after - before), (int)(IDLE_US / 1000000),
-                 (unsigned long long)sessions);
+    run_until(w, w->now + IDLE_US);
+    n = all_ticks(w) - before;
+    w->stats.idle_ticks += n;
+    if (!w->failed && n > sessions * IDLE_TICKS_PER_S * (uint64_t)(IDLE_US / 1000000))
+        sim_fail(w, "%llu wake-ups in %d idle s of %llu sessions", (unsigned long long)n,
+                 (int)(IDLE_US / 1000000), (unsigned long long)sessions);
 }
 
 static bool
@@ -350,7 +351,6 @@ server_is_empty(const struct world *w)
 static void
 close_down(struct world *w)
 {
-    w->closing = true;
     for (int i = 0; i < w->plan->clients; i++) {
         w->clients[i].leaving = true;
         sim_client_restart(&w->clients[i], true, 0);
