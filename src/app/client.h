@@ -41,6 +41,7 @@ struct client {
     struct slot slots[CLIENT_SLOTS_MAX];
     struct list retired; /* tunnels that were replaced and still have streams          */
     struct alarm retire; /* the oldest of them ends                                    */
+    struct pump resumed; /* this host has slept */
     struct list held;    /* relays without a tunnel, oldest first                      */
     uint32_t n_held;
     struct alarm hold; /* the oldest of them has waited long enough                  */

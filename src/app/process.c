@@ -78,25 +78,6 @@ on_drained(struct pump *pump)
 /* --------------------------------------------------------------------------------------- signals
  */
 
-/** Says which changed settings wait for a restart, and keeps their old values. */
-static void
-keep_fixed(struct process *p, struct conf *next)
-{
-    static const enum conf_key fixed[] = {CONF_KEY_LISTEN, CONF_KEY_VIA};
-    char is[CONF_HOST_MAX + 16], asked[CONF_HOST_MAX + 16];
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-        if (fogi_conf_same(&p->conf, next, fixed[i]))
-            continue;
-        fogi_conf_text(&p->conf, fixed[i], is, sizeof is);
-        fogi_conf_text(next, fixed[i], asked, sizeof asked);
-        fogi_log(LOG_AT_WARN, "reload: %s stays %s; %s takes a restart", fogi_conf_name(fixed[i]),
-                 is, asked);
-    }
-    next->listen = p->conf.listen;
-    next->via = p->conf.via;
-    next->mode = p->conf.mode;
-}
-
 static void
 log_changes(const struct conf *was, const struct conf *is)
 {
@@ -121,7 +102,6 @@ reload(struct process *p)
         fogi_log(LOG_AT_WARN, "reload: the old configuration stays");
         return;
     }
-    keep_fixed(p, &next);
     p->n.reloads++;
     fogi_log_level(next.log_level);
     log_changes(&was, &next);

@@ -356,6 +356,16 @@ on_watch(struct alarm *a)
         fogi_alarm_set(&s->watch, from + SILENCE_US);
 }
 
+/** The host has slept: ways and translations may be gone, and nobody could tell us. */
+static void
+on_resumed(struct pump *pump)
+{
+    struct client *c = list_entry(pump, struct client, resumed);
+    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++)
+        if (c->slots[i].now)
+            suspect(&c->slots[i], "this host has slept");
+}
+
 static void
 on_gone(struct tunnel *t)
 {
@@ -372,6 +382,8 @@ fogi_supervisor_init(struct client *c)
 {
     list_init(&c->retired);
     fogi_alarm_init(&c->retire, &c->p->loop, on_retire);
+    pump_init(&c->resumed, on_resumed);
+    c->p->loop.resumed = &c->resumed;
     for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
         struct slot *s = &c->slots[i];
         *s = (struct slot){.c = c, .number = i + 1, .outstanding = FOG_TIME_NEVER};
@@ -454,6 +466,8 @@ fogi_supervisor_stop(struct client *c)
         fogi_alarm_close(&s->watch, NULL);
     }
     struct list *link;
+    c->p->loop.resumed = NULL;
+    pump_cancel(&c->resumed);
     while ((link = list_pop(&c->retired)))
         fogi_tunnel_close(list_entry(link, struct tunnel, link), "shutting down");
     fogi_alarm_close(&c->retire, NULL);

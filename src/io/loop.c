@@ -2,11 +2,14 @@
 #define _GNU_SOURCE
 #include "io/loop.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
-#define FDS_MAX (1u << 20) /* more than this nobody needs, and some systems say "unlimited" */
+#define FDS_MAX (1u << 20)  /* more than this nobody needs, and some systems say "unlimited" */
+#define SLEPT_US FOG_SEC(2) /* shorter sleeps break nothing */
 #define FD_RETRY FOG_MS(100)
 #define ALARM_LATE FOG_MS(500) /* we did not run meanwhile: the world was not silent */
 
@@ -24,13 +27,35 @@ fogi_loop_now(struct loop *l)
     return l->fresh ? l->now : fogi_loop_refresh(l);
 }
 
+void
+fogi_loop_slept(struct loop *l, fog_time slept)
+{
+    bool grew = slept - l->slept > SLEPT_US;
+    l->slept = slept;
+    if (grew && l->resumed)
+        loop_later(l, l->resumed);
+}
+
+/** The clock that goes on while the host sleeps, less the one that does not. */
+static fog_time
+read_slept(fog_time now)
+{
+    struct timespec ts;
+    if (clock_gettime(CLOCK_BOOTTIME, &ts))
+        return 0;
+    return FOG_SEC(ts.tv_sec) + ts.tv_nsec / 1000 - now;
+}
+
 fog_time
 fogi_loop_refresh(struct loop *l)
 {
-    if (!l->fresh)
+    l->now = read_clock();
+    if (!l->fresh) {
         l->turns++;
+        fogi_loop_slept(l, read_slept(l->now));
+    }
     l->fresh = true;
-    return l->now = read_clock();
+    return l->now;
 }
 
 /** Runs what the events of this turn asked for. A pump that asks again waits for the next turn
@@ -121,7 +146,11 @@ fogi_loop_free(struct loop *l)
     /* A look-up cannot be interrupted and may take half a minute: do not wait for it. */
     for (int i = 0; i < 8 && uv_run(&l->uv, UV_RUN_NOWAIT); i++)
         ;
-    return !l->requests && uv_loop_close(&l->uv) == 0;
+    if (l->requests)
+        return false;
+    int err = uv_loop_close(&l->uv);
+    assert(!err && "who opened a handle has closed it");
+    return !err;
 }
 
 static void

@@ -44,6 +44,8 @@ struct loop {
     struct alarm fd_retry;  /* and for 100 ms to pass                              */
     fog_time now;           /* of this turn                                        */
     bool fresh;             /* now was read in this turn                           */
+    fog_time slept;         /* time the host has slept, which `now` does not count */
+    struct pump *resumed;   /* runs when the host has slept; NULL: nobody cares    */
     uint64_t turns;         /* wake-ups so far                                     */
     uint64_t late_us;       /* longest turn so far                                 */
     uint32_t fds, fds_max;  /* descriptors in use by our count, and allowed        */
@@ -58,9 +60,12 @@ int fogi_loop_init(struct loop *l);
 void fogi_loop_run(struct loop *l);
 void fogi_loop_stop(struct loop *l);
 
-/** Lets closed handles go, then frees the loop. False when a look-up is still in the pool or a
- *  handle is open: then the process should end without touching the loop again. */
+/** Lets closed handles go, then frees the loop. False while a look-up is still in the pool: then
+ * the process should end without touching the loop again. */
 bool fogi_loop_free(struct loop *l);
+
+/** Notes how long the host has slept since it was started; runs l->resumed if that grew. */
+void fogi_loop_slept(struct loop *l, fog_time slept);
 
 /** Microseconds, monotonic; the same during one turn. */
 fog_time fogi_loop_now(struct loop *l);
