@@ -245,10 +245,10 @@ FOG_API bool fog_kcp_is_opening(const void *buf, size_t len, uint32_t conv);
 
 /**
  * Writes the answer to a datagram of a session we do not know: a WINS segment that says una 0 and
- * repeats sn and ts of the datagram's first PUSH. A foggara peer takes it as proof that its session
- * is lost, since only we could have seen that stamp; every other KCP peer ignores it.
+ * repeats sn and ts of the datagram's first PUSH or WASK. A foggara peer takes it as proof that its
+ * session is lost, since only we could have seen that stamp; every other KCP peer ignores it.
  *
- * Takes      cap >= FOG_KCP_HEADER. *len is 0 when the datagram is malformed or has no PUSH.
+ * Takes      cap >= FOG_KCP_HEADER. *len is 0 when the datagram is malformed or has neither.
  */
 FOG_API void fog_kcp_unknown(const void *buf, size_t len, uint32_t conv, void *out, size_t cap,
                              size_t *out_len);

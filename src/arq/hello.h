@@ -3,7 +3,7 @@
  * hello.h - tells the peer a few bytes beside the data, until it has told its own. Knows when to
  * say them; not what they mean, nor how they travel (in a WINS, which every KCP peer skips).
  *
- * Nothing is said before the peer has proven its address. Then: with the first datagram that
+ * Nothing is said before the peer has acknowledged something. Then: with the first datagram that
  * leaves, else alone after one wait; again after each wait, five times in all, as long as the peer
  * has said nothing. A peer that says its own and may have missed ours is answered. Then it sleeps.
  */
@@ -25,7 +25,7 @@ struct hello {
 
 void fogi_hello_init(struct hello *h, const uint8_t *mine, uint8_t len);
 
-/** The peer has proven its address. */
+/** The peer has acknowledged something, and has proven its address where it must. */
 void fogi_hello_arm(struct hello *h, fog_time rto, fog_time now);
 
 /** Whether ours belongs into the datagram being written; `company`: it leaves anyway. */

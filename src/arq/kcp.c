@@ -10,7 +10,8 @@
 
 /* May wait beyond what the window takes; no more, so that the choice above is made late. */
 #define QUEUE_BYTES 16384
-#define UNPROVEN_WND 2    /* segments a stranger may make us keep */
+/* Segments that a stranger may make us keep. More are told, so that an honest one keeps sending. */
+#define STRANGER_SEGS 2
 
 static_assert(sizeof(struct kcp) <= 1280, "an idle engine is small");
 
@@ -325,8 +326,9 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
     fogi_rtt_init(&k->rtt, o->rto_min_us, o->rto_slack_us);
     fogi_cc_fixed(&k->cc, o->snd_wnd, o->mtu);
     fogi_pace_init(&k->pace, o->mtu);
-    bool few = o->validate && o->rcv_wnd > UNPROVEN_WND;
-    fogi_rcv_init(&k->rcv, o->rcv_sn, few ? UNPROVEN_WND : o->rcv_wnd);
+    fogi_rcv_init(&k->rcv, o->rcv_sn, o->rcv_wnd);
+    if (o->validate && o->rcv_wnd > STRANGER_SEGS)
+        k->rcv.most = STRANGER_SEGS;
     fogi_acks_init(&k->acks, 2 * o->rcv_wnd);
     fogi_hello_init(&k->hello, o->hello, o->hello_len);
     *a = &k->arq;

@@ -48,6 +48,8 @@ proves_restart(const struct kcp *k, const struct seg *segs, unsigned n)
         if (segs[i].cmd != SEG_ACK && segs[i].cmd != SEG_WINS)
             continue;
         const struct tx *t = fogi_txlog_find(&k->log, segs[i].ts, segs[i].sn);
+        if (!t && k->n.probes_out > 0 && segs[i].sn == k->asked.sn && segs[i].ts == k->asked_ts)
+            t = &k->asked;
         if (t && seq_lt(segs[i].una, t->una))
             return true;
     }
@@ -55,18 +57,22 @@ proves_restart(const struct kcp *k, const struct seg *segs, unsigned n)
 }
 
 static void
-prove(struct kcp *k, fog_time now)
+prove(struct kcp *k)
 {
-    if (k->proven)
-        return;
-    k->proven = true;
-    fogi_hello_arm(&k->hello, k->rtt.rto_us, now);
     if (k->validated)
         return;
     k->validated = true;
     k->loss.sparing = false;
-    k->rcv.wnd = k->o.rcv_wnd;
+    k->rcv.most = k->o.rcv_wnd;
     kcp_event(k, FOG_ARQ_VALIDATED);
+}
+
+/* The peer has acknowledged something, and has proven itself where it must. */
+static void
+answered(struct kcp *k, fog_time now)
+{
+    if (!k->hello.armed)
+        fogi_hello_arm(&k->hello, k->rtt.rto_us, now);
 }
 
 /* The segment sn arrived; none of its transmissions is waited for any more. */
@@ -76,6 +82,7 @@ segment_arrived(struct kcp *k, uint32_t sn, fog_time now)
     const struct snd_seg *g = snd_at(&k->snd, sn);
     if (txlog_has(&k->log, g->tx) && txlog_at(&k->log, g->tx)->state == TX_OUT)
         fogi_txlog_resolve(&k->log, txlog_at(&k->log, g->tx), TX_DONE);
+    answered(k, now);
     k->cc.ops->acked(&k->cc, 1, g->len, now);
     fogi_snd_ack(&k->snd, &k->mem, sn);
 }
@@ -100,22 +107,26 @@ on_ack(struct kcp *k, const struct seg *s, fog_time now)
     fogi_rtt_sample(&k->rtt, now - t->sent_at);
     fogi_txlog_resolve(&k->log, t, TX_ACKED);
     fogi_loss_acked(&k->loss, txlog_number(&k->log, s->ts));
-    prove(k, now);
+    prove(k);
     if (!known)
         segment_arrived(k, s->sn, now);
 }
 
 /* A peer that is to prove itself says that our first segment arrived, but its ACK, whose stamp
- * would be the proof, was lost. Sending the segment again asks for another. */
+ * would be the proof, was lost. Sending the segment again asks for another; not for each datagram
+ * of a burst, though. */
 static void
-ask_for_proof(struct kcp *k, uint32_t una)
+ask_for_proof(struct kcp *k, uint32_t una, fog_time now)
 {
     if (!seq_lt(k->snd.una, una))
         return;
     uint32_t number = snd_at(&k->snd, k->snd.una)->tx;
-    if (!txlog_has(&k->log, number) || txlog_at(&k->log, number)->state != TX_OUT)
+    if (!txlog_has(&k->log, number))
         return;
-    fogi_txlog_resolve(&k->log, txlog_at(&k->log, number), TX_LOST);
+    struct tx *t = txlog_at(&k->log, number);
+    if (t->state != TX_OUT || now - t->sent_at < k->o.rto_min_us)
+        return;
+    fogi_txlog_resolve(&k->log, t, TX_LOST);
     fogi_snd_lose(&k->snd, k->snd.una);
     k->n.lost++;
 }
@@ -126,7 +137,7 @@ static void
 on_una(struct kcp *k, uint32_t una, fog_time now)
 {
     if (!k->validated) {
-        ask_for_proof(k, una);
+        ask_for_proof(k, una, now);
         return;
     }
     if (seq_lt(una, k->peer_una))

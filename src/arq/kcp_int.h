@@ -34,7 +34,9 @@ struct kcp {
     uint32_t peer_una;      /* newest una told                                      */
     uint64_t n_first;       /* segments sent for the first time                     */
     fog_time waiting_since; /* when the oldest wait for an answer began             */
-    fog_time retry_at;      /* memory was short: no data before; 0: it was not      */
+    struct tx asked;        /* the last WASK: not in the log, as no segment left with it */
+    uint32_t asked_ts;
+    fog_time retry_at; /* memory was short: no data before; 0: it was not      */
 
     /* receiving */
     struct rcv rcv;
@@ -47,8 +49,7 @@ struct kcp {
     fog_time now;        /* latest time we were told                                */
     fog_time last_input; /* something valid arrived; creation before that           */
     bool wins_now;       /* the peer asked for our window                           */
-    bool proven;         /* the peer has echoed a stamp                             */
-    bool validated;      /* proven, or proof was not asked for                      */
+    bool validated;      /* the peer has echoed a stamp, or need not                */
     bool held_back;      /* the 3x rule stopped output; until the next input        */
     bool failed;
     int err;

@@ -14,7 +14,8 @@
 #define RETRY_AFTER FOG_MS(10) /* when memory was short */
 
 /* WASK and WINS carry an sn that nobody can have sent yet, so that they never seem to name a
- * transmission of the peer; see proves_restart() in kcp_in.c. */
+ * transmission of the peer; see proves_restart() in kcp_in.c. A WASK is stamped: a peer that has
+ * lost the session repeats both. */
 #define SN_NOBODY(k) ((k)->rcv.next ^ 0x80000000u)
 
 /* The datagram being written. */
@@ -71,7 +72,9 @@ static void
 put_windows(struct kcp *k, struct writer *w, fog_time now)
 {
     if (k->probe.ask && fits(w, 0)) {
-        put(k, w, SEG_WASK, SN_NOBODY(k), 0, 0);
+        k->asked = (struct tx){.sent_at = now, .sn = SN_NOBODY(k), .una = k->peer_una};
+        k->asked_ts = txlog_stamp(&k->log, k->log.next);
+        put(k, w, SEG_WASK, k->asked.sn, k->asked_ts, 0);
         k->probe.ask = false;
         k->n.probes_out++;
     }

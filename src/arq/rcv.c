@@ -9,7 +9,7 @@
 void
 fogi_rcv_init(struct rcv *r, uint32_t sn, uint32_t wnd)
 {
-    *r = (struct rcv){.read = sn, .next = sn, .wnd = wnd};
+    *r = (struct rcv){.read = sn, .next = sn, .wnd = wnd, .most = wnd};
 }
 
 static struct slot *
@@ -63,7 +63,7 @@ fogi_rcv_judge(const struct rcv *r, uint32_t sn, uint16_t len)
     uint32_t ahead = sn - r->read;
     if (seq_lt(sn, r->next))
         return RCV_OLD;
-    if (ahead >= r->wnd)
+    if (ahead >= r->most)
         return RCV_BEYOND;
     if (ahead < r->cap && slot_at(r, sn)->filled)
         return RCV_EARLY;

@@ -10,7 +10,7 @@
  * first, so that it is taken whole or not at all.
  *
  * Invariant: read <= sn < next is filled; the slot at read is not empty unless read == next. Memory
- * is at most wnd payloads and the ring.
+ * is at most `most` payloads and the ring.
  */
 #ifndef FOGI_RCV_H
 #define FOGI_RCV_H
@@ -29,7 +29,9 @@ struct slot {
 
 struct rcv {
     struct slot *ring;
-    uint32_t cap, wnd;   /* slots; segments */
+    uint32_t cap;        /* slots */
+    uint32_t wnd;        /* segments: what may come, as the peer is told */
+    uint32_t most;       /* segments: what is taken, at most wnd; less from a stranger */
     uint32_t read, next; /* sn */
     uint32_t filled;     /* slots */
     uint16_t off;        /* bytes of the slot at `read` already consumed */

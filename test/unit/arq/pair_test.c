@@ -63,10 +63,12 @@ run(const struct row *r, uint64_t seed)
         p.link[i].loss = r->loss;
         p.link[i].duplicate = r->duplicate;
         p.link[i].jitter_us = r->jitter_us;
-        p.to_write[i] = r->bytes;
+        p.to_write[i] = 9; /* a handshake: what a stranger sends is not all kept */
     }
-    p.write_max = r->write_max;
     fog_time start = p.now;
+    assert_true(pair_run(&p, start + r->within_us));
+    p.to_write[0] = p.to_write[1] = r->bytes;
+    p.write_max = r->write_max;
     bool done = pair_run(&p, start + r->within_us);
     struct fog_arq_status st[2] = {pair_status(&p, 0), pair_status(&p, 1)};
     if (!done)
@@ -99,11 +101,193 @@ test_rows(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------------- slow readers */
+
+/* Drops datagrams that hold nothing but WINS, the first `left` of them. */
+static unsigned wins_left, wins_dropped;
+
+static void
+drop_wins(struct pair *p, int from, uint8_t *data, size_t *len)
+{
+    (void)p, (void)from;
+    if (*len == FOG_KCP_HEADER && data[4] == 84 && wins_left > 0) {
+        wins_left--;
+        wins_dropped++;
+        *len = 0;
+    }
+}
+
+/* A reader that stops for 20 s, at several windows; the first WINS that reopen are lost. What waits
+ * is bounded, and goes on without a probe's long wait. */
+static void
+test_stopped_reader(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t rcv_wnd;
+        unsigned wins_lost;
+        fog_time within_us; /* from reading again until all is there */
+    } cases[] = {
+        {2, 0, FOG_SEC(3)},   {32, 0, FOG_SEC(1)},   {32, 2, FOG_SEC(2)},
+        {32, 5, FOG_SEC(12)}, {1024, 1, FOG_SEC(2)},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        static struct pair p;
+        struct fog_kcp_options o;
+        fog_kcp_options_init(&o);
+        o.rcv_wnd = cases[i].rcv_wnd;
+        pair_init(&p, i + 1, NULL, &o);
+        p.to_write[0] = (uint64_t)cases[i].rcv_wnd * 1226 + 50000;
+        p.reads[1] = false;
+        p.see = drop_wins;
+        wins_left = wins_dropped = 0;
+        pair_run_to(&p, p.now + FOG_SEC(20));
+        assert_int_equal(pair_status(&p, 0).peer_wnd, 0);
+        assert_false(pair_status(&p, 0).failed);
+        assert_true(pair_status(&p, 1).held <= (size_t)cases[i].rcv_wnd * (1226 + 32) + 4096);
+        uint64_t asked = pair_status(&p, 0).n.probes_out;
+        assert_true(asked >= 4 && asked <= 12);
+        wins_left = cases[i].wins_lost;
+        p.reads[1] = true;
+        if (!pair_run(&p, p.now + cases[i].within_us))
+            fail_msg("case %zu: %llu bytes", i, (unsigned long long)p.read[1]);
+        assert_int_equal(wins_dropped, cases[i].wins_lost);
+        pair_free(&p);
+    }
+}
+
+/* -------------------------------------------------------------------------------- both ends ours
+ */
+
+/* Both say hello, over any loss; then both sleep. */
+static void
+test_hello(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        static struct pair p;
+        struct fog_kcp_options o[2];
+        for (int i = 0; i < 2; i++) {
+            fog_kcp_options_init(&o[i]);
+            o[i].hello_len = (uint8_t)(4 + i);
+            memset(o[i].hello, 'A' + i, 4 + (size_t)i);
+            o[i].ts_base = (uint32_t)seed * 0x12345678u;
+        }
+        o[1].validate = true;
+        pair_init(&p, seed, &o[0], &o[1]);
+        p.to_write[0] = p.to_write[1] = 9;
+        p.link[0].loss = p.link[1].loss = (double)(seed % 4) * 0.1;
+        assert_true(pair_run(&p, p.now + FOG_SEC(60)));
+        pair_run_to(&p, p.now + FOG_SEC(60));
+        for (int i = 0; i < 2; i++) {
+            struct fog_arq_status st = pair_status(&p, i);
+            assert_true(fog_arq_deadline(p.end[i], NULL) == FOG_TIME_NEVER);
+            assert_true(st.n.windows_out <= 10);
+            if (p.link[0].loss > 0)
+                continue;
+            assert_int_equal(st.hello_len, 5 - i);
+            assert_int_equal(st.hello[0], 'B' - i);
+            assert_true(st.n.windows_out <= 2);
+        }
+        pair_free(&p);
+    }
+}
+
+/* One end is replaced by a fresh one: the other finds out by the first answer to something new. */
+static void
+test_restarted_peer(void **state)
+{
+    (void)state;
+    static struct pair p;
+    struct fog_arq_event ev;
+    pair_init(&p, 7, NULL, NULL);
+    p.to_write[0] = 5000; /* what came back would make a fresh peer drop us for our una */
+    assert_true(pair_run(&p, p.now + FOG_SEC(5)));
+    struct fog_kcp_options o;
+    fog_kcp_options_init(&o);
+    fog_arq_free(p.end[1]);
+    assert_int_equal(fog_kcp_new(&p.end[1], &o, &p.ledger[1].al, p.now), FOG_OK);
+    p.reads[1] = false;
+    p.to_write[0] += 9;
+    pair_run_to(&p, p.now + FOG_MS(25)); /* there and back */
+    assert_true(fog_arq_event(p.end[0], &ev));
+    assert_int_equal(ev.type, FOG_ARQ_FAILED);
+    assert_int_equal(ev.err, FOG_E_RESTARTED);
+    pair_free(&p);
+}
+
+/* A dark link of 30 s: both live, and go on within one probe of its return. */
+static void
+test_dark_link(void **state)
+{
+    (void)state;
+    for (int both = 0; both < 2; both++) {
+        static struct pair p;
+        struct fog_kcp_options o;
+        fog_kcp_options_init(&o);
+        o.snd_wnd = 64;
+        pair_init(&p, 9, &o, &o);
+        p.to_write[0] = p.to_write[1] = 2000000;
+        pair_run_to(&p, p.now + FOG_MS(105));
+        assert_true(p.read[1] > 100000 && p.read[1] < 1500000);
+        p.link[0].dark = true;
+        p.link[1].dark = both;
+        uint64_t before = p.link[0].datagrams;
+        pair_run_to(&p, p.now + FOG_SEC(30));
+        assert_true(p.link[0].datagrams - before < 300); /* a window, then probes and acks */
+        p.link[0].dark = p.link[1].dark = false;
+        uint64_t read = p.read[1];
+        pair_run_to(&p, p.now + FOG_MS(2100));
+        assert_true(p.read[1] > read + 100000);
+        assert_true(pair_run(&p, p.now + FOG_SEC(5)));
+        assert_int_equal(pair_status(&p, 0).failed + pair_status(&p, 1).failed, 0);
+        pair_free(&p);
+    }
+}
+
+/* Pacing: with a round trip known, no burst is a whole window. */
+static size_t burst_bytes, burst_max;
+static fog_time burst_at;
+
+static void
+watch_bursts(struct pair *p, int from, uint8_t *data, size_t *len)
+{
+    (void)data;
+    if (from != 0)
+        return;
+    burst_bytes = p->now == burst_at ? burst_bytes + *len : *len;
+    burst_at = p->now;
+    if (burst_max < burst_bytes)
+        burst_max = burst_bytes;
+}
+
+static void
+test_bursts(void **state)
+{
+    (void)state;
+    static struct pair p;
+    pair_init(&p, 3, NULL, NULL);
+    p.link[0].delay_us = p.link[1].delay_us = FOG_MS(50);
+    p.to_write[0] = 100;
+    assert_true(pair_run(&p, p.now + FOG_SEC(5)));
+    p.see = watch_bursts;
+    burst_max = 0;
+    p.to_write[0] = 10000000;
+    fog_time start = p.now;
+    assert_true(pair_run(&p, p.now + FOG_SEC(5)));
+    assert_true(burst_max < 100000);           /* 2 ms of 2 x 1024 x 1250 / 100 ms is 51 kB */
+    assert_true(p.now - start < FOG_MS(1000)); /* and the window still limits: 1.25 MB in 100 ms */
+    assert_int_equal(pair_status(&p, 0).n.resent, 0);
+    pair_free(&p);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_stopped_reader),
+        cmocka_unit_test(test_hello),     cmocka_unit_test(test_restarted_peer),
+        cmocka_unit_test(test_dark_link), cmocka_unit_test(test_bursts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
