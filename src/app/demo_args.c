@@ -9,8 +9,8 @@
 
 const char *const fogi_demo_usage =
     "usage: foggara demo [OPTION...]\n"
-    "Starts a server, a client and a bad link between them on this machine, downloads through\n"
-    "them, checks every byte and shows what was measured. Needs no root and no network.\n"
+    "Starts a server, a client and a bad link between them here, downloads through\n"
+    "them, checks every byte and shows what was measured. No root, no network.\n"
     "  --loss PERCENT   datagrams lost, each way (0..60; default 10)\n"
     "  --delay MS       delay of the link, one way (0..1000; default 50)\n"
     "  --jitter MS      added at random, one way (0..1000; default 0)\n"

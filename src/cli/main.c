@@ -291,8 +291,8 @@ run_help(int argc, char **argv)
     return c->run(2, help);
 }
 
-int
-main(int argc, char **argv)
+static int
+run_command(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : NULL;
     if (first == NULL) {
@@ -312,4 +312,14 @@ main(int argc, char **argv)
     }
     const struct command *c = find_command(first);
     return c != NULL ? c->run(argc - 1, argv + 1) : unknown_command(first);
+}
+
+int
+main(int argc, char **argv)
+{
+    int rc = run_command(argc, argv);
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return rc;
+    perror("foggara: cannot write the output");
+    return rc != EXIT_OK ? rc : EXIT_UNAVAILABLE;
 }
