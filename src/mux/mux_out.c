@@ -224,7 +224,6 @@ fog_mux_frame(struct fog_mux *m, struct fog_stream *st, void *frame, size_t len,
     m->out_pos += *total;
     m->sched.room -= *total < m->sched.room ? *total : m->sched.room;
     st->last_out = m->out_pos;
-    st->acked_at = FOG_TIME_NEVER;
     list_unlink(&st->unacked);
     list_push(&m->unacked, &st->unacked);
     return 0;

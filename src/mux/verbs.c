@@ -90,7 +90,8 @@ fog_mux_refuse(struct fog_mux *m, struct fog_stream *st, fog_time now)
     }
     discard(m, st);
     st->err = FOG_E_RESET;
-    st->eof = false;
+    st->eof = st->fin_wanted = false;
+    list_unlink(&st->held);
     st->fin_out = true;
     st->state = cell.next;
     fogi_stream_ctl(m, st, CTL_FIN);

@@ -245,7 +245,7 @@ static void
 conversations(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 60; seed++)
+    for (uint64_t seed = 1; seed <= 120; seed++)
         converse(seed);
 }
 
@@ -371,7 +371,7 @@ static void
 attacks(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
+    for (uint64_t seed = 1; seed <= 80; seed++) {
         attack(seed, FOG_SERVER);
         attack(seed, FOG_CLIENT);
     }

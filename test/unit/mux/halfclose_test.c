@@ -403,13 +403,34 @@ refused(void **state)
     }
 }
 
+/* A refusal does not wait for the moment of a FIN that was asked for before. */
+static void
+refused_while_held(void **state)
+{
+    struct world w;
+    bool eof;
+    (void)state;
+    world_open(&w, true, false);
+    write_all(&w, w.b, w.bs, 10);
+    pair_run(&w.p);
+    assert_int_equal(fog_mux_finish(w.a->m, w.as, w.p.now), 0);
+    assert_int_equal(fog_mux_output_next(w.a->m), 0);
+    fog_mux_refuse(w.a->m, w.as, w.p.now);
+    assert_int_equal(fog_mux_output_next(w.a->m), 9);
+    pair_pass(&w.p, FOG_SEC(1));
+    read_all(&w, w.b, w.bs, &eof);
+    assert_true(eof);
+    assert_int_equal(fog_mux_finish(w.b->m, w.bs, w.p.now), 0);
+    world_close(&w);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrix),           cmocka_unit_test(held_until_acked),
         cmocka_unit_test(held_until_quiet), cmocka_unit_test(not_held),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(refused),          cmocka_unit_test(refused_while_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,6 +235,29 @@ slow(void **state)
     rig_end(&r);
 }
 
+/* Left alone by the others it harms nobody: it stops the pipe instead of being reset. */
+static void
+slow_but_alone(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r, FOG_SERVER);
+    r.o.limits.stream_recv_dialling = 1000;
+    r.o.limits.tunnel_recv = 10000;
+    stage_with(&r, OPEN);
+    feed_syn(&r, 3);
+    feed_data(&r, 1, 9000);
+    rig_feed(&r, RST("00000003"));
+    rig_clear(&r);
+    r.now += FOG_SEC(10);
+    fog_mux_tick(r.m, r.now);
+    rig_collect(&r);
+    assert_int_equal(HITS(&r, slow), 0);
+    assert_int_equal(rig_status(r.m).recv_held, 9000);
+    assert_int_equal(feed_data(&r, 1, 1), 9);
+    rig_end(&r);
+}
+
 static void
 frame_in(void **state)
 {
@@ -325,6 +348,26 @@ inflate_turn(void **state)
         assert_int_equal(HITS(&r, inflate_turn), 1);
         rig_end(&r);
     }
+}
+
+/* Only what a member really inflates to is counted. */
+static void
+inflate_turn_counts_output(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r, FOG_SERVER);
+    r.o.gzip = &fake_gzip;
+    r.o.limits.inflate_frame = 1000;
+    r.o.limits.inflate_turn = 2000;
+    stage_with(&r, OPEN);
+    for (int i = 0; i < 101; i++)
+        rig_feed(&r, "000004 00 04 00000001 0000000a");
+    assert_int_equal(rig_status(r.m).recv_held, 1010);
+    assert_int_equal(HITS(&r, inflate_turn), 0);
+    rig_feed(&r, "000004 00 04 00000001 0000000a"); /* 990 are left, 1,000 might be needed */
+    assert_int_equal(HITS(&r, inflate_turn), 1);
+    rig_end(&r);
 }
 
 static void
@@ -733,10 +776,12 @@ main(void)
         cmocka_unit_test(stream_recv),
         cmocka_unit_test(tunnel_recv),
         cmocka_unit_test(slow),
+        cmocka_unit_test(slow_but_alone),
         cmocka_unit_test(frame_in),
         cmocka_unit_test(frame_out),
         cmocka_unit_test(inflate_frame),
         cmocka_unit_test(inflate_turn),
+        cmocka_unit_test(inflate_turn_counts_output),
         cmocka_unit_test(opens),
         cmocka_unit_test(opens_given_back),
         cmocka_unit_test(resets),

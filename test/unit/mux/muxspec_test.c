@@ -222,6 +222,7 @@ goaway_text(void **state)
         {"257 bytes", "0123456789abcdef", 17, "0123", 256, 1},
         {"16 KiB", "0123456789abcdef", 1024, "0123", 256, 1},
         {"64 control bytes", "\x01", 64, "\\x01", 256, 0},
+        {"an escape that does not fit", "ab\x01", 43, "ab\\x01", 254, 1},
         {"65 control bytes", "\x01", 65, "\\x01", 256, 1},
     };
     static uint8_t buf[20000];

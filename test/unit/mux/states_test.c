@@ -177,6 +177,47 @@ every_verb(void **state)
     }
 }
 
+/* Our verb comes in the middle of a frame: the rest of it is for nobody, and harms nobody. */
+static void
+in_the_middle_of_a_frame(void **state)
+{
+    (void)state;
+    for (int verb = 0; verb < 4; verb++) {
+        struct rig r;
+        spec_stage(&r, FOG_SERVER, OPEN);
+        rig_feed(&r, "000005 00 01 00000001 6162");
+        assert_int_equal(rig_status(r.m).recv_held, 2);
+        if (verb == 0)
+            fog_mux_refuse(r.m, r.st, r.now);
+        else if (verb == 1)
+            fog_mux_reset(r.m, r.st, r.now);
+        else if (verb == 2)
+            fog_mux_release(r.m, r.st, r.now);
+        else
+            assert_int_equal(fog_mux_finish(r.m, r.st, r.now), 0);
+        rig_feed(&r, "636465" SYN("00000003"));
+        assert_int_equal(rig_status(r.m).recv_held, verb == 3 ? 5 : 0);
+        assert_int_equal(r.ev[r.n_ev - 1].type, FOG_EV_OPENED);
+        assert_int_equal(rig_status(r.m).n.glitches + rig_status(r.m).n.late, 0);
+        rig_end(&r);
+    }
+}
+
+/* A FIN that has not left is overtaken by our RST. */
+static void
+reset_after_finish(void **state)
+{
+    struct rig r;
+    (void)state;
+    spec_stage(&r, FOG_SERVER, OPEN);
+    assert_int_equal(fog_mux_finish(r.m, r.st, r.now), 0);
+    fog_mux_reset(r.m, r.st, r.now);
+    rig_collect(&r);
+    assert_int_equal(r.out_len, 9);
+    assert_int_equal(r.out[3], 1);
+    rig_end(&r);
+}
+
 /* A stream that was opened and given up before its SYN left costs the peer nothing. */
 static void
 never_heard_of(void **state)
@@ -205,6 +246,8 @@ main(void)
         cmocka_unit_test(accepted_after_finish),
         cmocka_unit_test(every_verb),
         cmocka_unit_test(never_heard_of),
+        cmocka_unit_test(in_the_middle_of_a_frame),
+        cmocka_unit_test(reset_after_finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
