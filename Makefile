@@ -5,6 +5,7 @@
 #   make check    installs what the tests need, builds, runs them all
 #   make sim      more seeds of the simulator                     (SEEDS=1..20000)
 #   make fuzz     fuzzes one target with libFuzzer (needs clang)  (T=datagram SECONDS=60)
+#   make bench    measures foggara and its peers; needs root      (BENCH=--quick)
 #   make install  into PREFIX (/usr/local), DESTDIR is honoured
 #   make fmt      formats the sources
 
@@ -15,9 +16,10 @@ SIZE    ?= 20M
 SEEDS   ?= 1..20000
 T       ?= datagram
 SECONDS ?= 60
+BENCH   ?=
 PREFIX  ?= /usr/local
 
-.PHONY: all demo check sim fuzz install fmt clean
+.PHONY: all demo check sim fuzz bench install fmt clean
 
 all:
 	@scripts/need build
@@ -43,6 +45,11 @@ fuzz:
 	mkdir -p build/fuzz/found/$(T)
 	build/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -rss_limit_mb=512 -print_final_stats=1 \
 	    build/fuzz/found/$(T) test/fuzz/corpus/$(T)
+
+bench: all
+	@cmake --preset release -DFOG_BENCH=ON >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target bench_tools -- --no-print-directory
+	@bench/run $(BENCH)
 
 install: all
 	@cmake --install build --prefix $(PREFIX)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""report.py - rows into CSV and Markdown tables. Of several runs it shows the median.
+
+Refuses to know how rows come about. Invariant: shows only what was measured; a failure is a word.
+"""
+import csv
+import os
+import statistics
+
+import links
+import measures
+
+CSV_NAME, MARKDOWN_NAME = "results.csv", "results.md"
+
+
+def _digits(value):
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def write_csv(path, rows):
+    with open(path, "w", newline="") as f:
+        w = csv.DictWriter(f, measures.FIELDS, extrasaction="ignore")
+        w.writeheader()
+        for row in rows:
+            w.writerow({k: _digits(v) for k, v in row.items()})
+
+
+def middle(rows, link, peer, measure, field):
+    """The median over the runs, or None."""
+    values = [row[field] for row in rows
+              if (row["link"], row["peer"], row["measure"]) == (link, peer, measure)
+              and row.get(field) is not None]
+    return statistics.median(values) if values else None
+
+
+def names(rows, field):
+    return list(dict.fromkeys(row[field] for row in rows))
+
+
+def table(head, lines):
+    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    out += ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join(out) + "\n"
+
+
+def goodput_tables(rows):
+    text = ""
+    on_links = [r for r in rows if r["link"] != "lo"]
+    for measure, title in (("up1", "1 upload"), ("down1", "1 download"), ("up8", "8 uploads"),
+                           ("down8", "8 downloads")):
+        some = [r for r in on_links if r["measure"] == measure]
+        if not some:
+            continue
+        lines = []
+        for link in names(some, "link"):
+            line = [link, f"{links.BY_NAME[link].limit:.1f}"]
+            for peer in names(some, "peer"):
+                got = middle(some, link, peer, measure, "goodput_mbit")
+                wire = middle(some, link, peer, measure, "wire_ratio")
+                line.append("failed" if got is None else f"{got:.1f}" if wire is None
+                            else f"{got:.1f} ({wire:.2f})")
+            lines.append(line)
+        text += f"\n### {title}: Mbit/s (bytes on the wire / bytes delivered)\n\n"
+        text += table(["link", "limit", *names(some, "peer")], lines)
+    return text
+
+
+def round_trip_tables(rows):
+    text = ""
+    for measure, title in (("rr", "alone"), ("beside", "beside four uploads")):
+        some = [r for r in rows if r["measure"] == measure and r["link"] != "lo"]
+        if not some:
+            continue
+        lines = []
+        for link in names(some, "link"):
+            line = [link, f"{links.BY_NAME[link].rtt:g}"]
+            for peer in names(some, "peer"):
+                p50 = middle(some, link, peer, measure, "p50_ms")
+                p99 = middle(some, link, peer, measure, "p99_ms")
+                line.append("failed" if p50 is None else f"{p50:.1f} / {p99:.1f}")
+            lines.append(line)
+        text += f"\n### 64 bytes there and back, {title}: p50 / p99 in ms\n\n"
+        text += table(["link", "RTT", *names(some, "peer")], lines)
+    return text
+
+
+LOOPBACK = [
+    # measure, field, title
+    ("up1", "goodput_mbit", "1 upload, Mbit/s"), ("up1", "cpu_s_per_gb", "... CPU s/GB, both ends"),
+    ("down1", "goodput_mbit", "1 download, Mbit/s"),
+    ("down1", "cpu_s_per_gb", "... CPU s/GB, both ends"),
+    ("up1", "peak_kib", "... peak memory, KiB, both ends"),
+    ("rr", "p50_ms", "64 bytes there and back, p50 ms"), ("rr", "p99_ms", "... p99 ms"),
+    ("connect", "per_second", "connections opened, echoed, closed per s"),
+    ("idle", "idle_cpu_percent", "connected and idle, % of a core"),
+    ("idle", "wakeups_per_s", "... wake-ups per s"),
+    ("held10000", "kib_each", "KiB per idle stream, 10,000 open, both ends"),
+    ("held10000", "idle_cpu_percent", "... % of a core"),
+    ("up10", "goodput_mbit", "10 uploads, Mbit/s"), ("up10", "cpu_s_per_gb", "... CPU s/GB"),
+    ("up100", "goodput_mbit", "100 uploads, Mbit/s"), ("up100", "cpu_s_per_gb", "... CPU s/GB"),
+    ("up1000", "goodput_mbit", "1,000 uploads, Mbit/s"),
+    ("up1000", "cpu_s_per_gb", "... CPU s/GB"),
+    ("up10000", "goodput_mbit", "10,000 uploads, Mbit/s"),
+    ("up10000", "cpu_s_per_gb", "... CPU s/GB"),
+]
+
+
+def loopback_table(rows):
+    some = [r for r in rows if r["link"] == "lo"]
+    if not some:
+        return ""
+    lines = []
+    for measure, field, title in LOOPBACK:
+        got = [middle(some, "lo", peer, measure, field) for peer in names(some, "peer")]
+        if any(value is not None for value in got):
+            lines.append([title, *("-" if v is None else f"{v:.4g}" for v in got)])
+    return "\n### Loopback\n\n" + table(["", *names(some, "peer")], lines)
+
+
+def failures(rows):
+    bad = [r for r in rows if r.get("error")]
+    return "".join(f"\n- {r['link']} {r['measure']} {r['peer']}: {r['error']}" for r in bad)
+
+
+def markdown(rows, box, seconds):
+    text = f"{box['cpu']}, {box['cores']} cores, Linux {box['kernel']}; commit {box['commit']}; "
+    text += f"{box['date']}; {seconds:g} s each, start-up included; "
+    text += f"median of {len(names(rows, 'run'))} run(s).\n"
+    text += goodput_tables(rows) + round_trip_tables(rows) + loopback_table(rows)
+    bad = failures(rows)
+    return text + (f"\n### Failed\n{bad}\n" if bad else "")
+
+
+def write(out, rows, box, seconds):
+    write_csv(os.path.join(out, CSV_NAME), rows)
+    with open(os.path.join(out, MARKDOWN_NAME), "w") as f:
+        f.write(markdown(rows, box, seconds))
