@@ -221,9 +221,9 @@ test_amplification(void **state)
                 struct seg s = {.cmd = (uint8_t)(SEG_PUSH + rng_below(&rng, 4)),
                                 .wnd = 1024,
                                 .sn = rng_below(&rng, 20),
-                                .ts = (uint32_t)rng_next(&rng)};
-                assert_int_equal(craft_feed(f.a, s, f.now), FOG_OK);
-                in += 24;
+                                .ts = (uint32_t)rng_next(&rng),
+                                .una = rng_below(&rng, 4)}; /* a guess: may be too high */
+                in += craft_feed(f.a, s, f.now) == FOG_OK ? 24 : 0;
             }
             if (rng_below(&rng, 3) == 0 && fog_arq_writable(f.a) > 3000)
                 craft_write(f.a, 1 + rng_below(&rng, 3000), f.now);
@@ -264,6 +264,84 @@ test_amplification_limit(void **state)
     }
 }
 
+/* A stranger makes us keep two segments, whatever window it is told; then all of the window. */
+static void
+test_stranger_keeps_little(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_server(&f);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .len = 9}), FOG_OK);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .sn = 1, .len = 9}), FOG_OK);
+    assert_int_equal(craft_status(f.a).n.limit_window_hit, 0);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .sn = 2, .len = 9}), FOG_OK);
+    assert_int_equal(craft_status(f.a).n.limit_window_hit, 1);
+    craft_write(f.a, 9, f.now);
+    drain(&f);
+    assert_int_equal(f.out.segs[0].una, 2);
+    assert_int_equal(f.out.segs[0].wnd, 1022);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_ACK, .una = 1, .ts = stamp(&f, 0)}), FOG_OK);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .sn = 1023, .len = 9}), FOG_OK);
+    assert_int_equal(craft_status(f.a).n.limit_window_hit, 1);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .sn = 1024, .len = 9}), FOG_OK);
+    assert_int_equal(craft_status(f.a).n.limit_window_hit, 2);
+    end(&f);
+}
+
+/* The ACK with the proof was lost, but the peer goes on: it is asked for the proof again, within
+ * the 3x rule, and not for each datagram of a burst. */
+static void
+test_lost_proof(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_server(&f);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .len = 9}), FOG_OK);
+    craft_write(f.a, 9, f.now);
+    drain(&f);
+    static const struct {
+        fog_time at;
+        uint32_t una;
+        bool asks;
+    } rows[] = {
+        {FOG_MS(20), 0, false}, {FOG_MS(20), 1, false}, {FOG_MS(30), 1, true},
+        {FOG_MS(31), 1, false}, {FOG_MS(59), 1, false}, {FOG_MS(60), 1, true},
+        {FOG_MS(90), 0, false}, {FOG_MS(95), 1, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        f.now = T0 + rows[i].at;
+        assert_int_equal(feed(&f, (struct seg){.cmd = SEG_WASK, .una = rows[i].una, .len = 60}),
+                         FOG_OK);
+        drain(&f);
+        if (craft_count(&f.out, SEG_PUSH) != rows[i].asks)
+            fail_msg("row %zu", i);
+    }
+    assert_false(craft_status(f.a).validated);
+    end(&f);
+}
+
+/* Whatever is due while nothing may leave, the engine does not ask to be called at once again. */
+static void
+test_held_back_sleeps(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start_server(&f);
+    assert_int_equal(craft_feed(f.a, (struct seg){.cmd = SEG_WINS}, f.now), FOG_OK); /* wnd 0 */
+    craft_write(f.a, 500, f.now);
+    for (unsigned i = 0; i < 50; i++) {
+        wake(&f);
+        drain(&f);
+        enum fog_why why;
+        assert_true(fog_arq_deadline(f.a, &why) > f.now);
+        if (craft_status(f.a).failed)
+            break;
+    }
+    assert_int_equal(craft_status(f.a).n.probes_out, 3); /* 72 bytes */
+    assert_true(craft_status(f.a).failed);               /* zero window for 60 s */
+    end(&f);
+}
+
 int
 main(void)
 {
@@ -276,6 +354,9 @@ main(void)
         cmocka_unit_test(test_validation_schedule),
         cmocka_unit_test(test_amplification),
         cmocka_unit_test(test_amplification_limit),
+        cmocka_unit_test(test_stranger_keeps_little),
+        cmocka_unit_test(test_lost_proof),
+        cmocka_unit_test(test_held_back_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,6 +236,32 @@ test_unknown_is_understood(void **state)
     end(&f);
 }
 
+/* A session that only asks for the window finds out as well. */
+static void
+test_unknown_answers_wask(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint8_t out[FOG_KCP_HEADER];
+    size_t len;
+    start(&f);
+    fly(&f, 1);
+    assert_int_equal(
+        craft_feed(f.a, (struct seg){.cmd = SEG_ACK, .ts = stamp(&f, 0), .una = 1}, f.now), FOG_OK);
+    craft_write(f.a, 10, f.now); /* the window is 0 */
+    assert_int_equal(wake(&f), FOG_WHY_PROBE);
+    assert_int_equal(drain(&f), 1);
+    assert_int_equal(f.out.segs[0].cmd, SEG_WASK);
+    struct seg forged = {.cmd = SEG_WINS, .sn = f.out.segs[0].sn, .ts = f.out.segs[0].ts + 1};
+    assert_int_equal(craft_feed(f.a, forged, f.now), FOG_OK);
+    assert_true(no_event(&f));
+    fog_kcp_unknown(f.out.buf, f.out.len, 0, out, sizeof out, &len);
+    assert_int_equal(len, FOG_KCP_HEADER);
+    assert_int_equal(fog_arq_input(f.a, out, len, f.now), FOG_OK);
+    assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_RESTARTED));
+    end(&f);
+}
+
 static void
 test_worn(void **state)
 {
@@ -419,6 +445,7 @@ main(void)
         cmocka_unit_test(test_after_failure),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_unknown_is_understood),
+        cmocka_unit_test(test_unknown_answers_wask),
         cmocka_unit_test(test_worn),
         cmocka_unit_test(test_suspended),
         cmocka_unit_test(test_blackout),

@@ -177,7 +177,7 @@ test_unknown(void **state)
     unsigned n;
     craft_add(&c, (struct seg){.conv = 3, .cmd = SEG_ACK, .sn = 1, .ts = 2, .una = 9});
     fog_kcp_unknown(c.buf, c.len, 3, out, sizeof out, &len);
-    assert_int_equal(len, 0); /* no PUSH */
+    assert_int_equal(len, 0); /* neither PUSH nor WASK */
     craft_add(&c, (struct seg){.conv = 3, .cmd = SEG_PUSH, .sn = 77, .ts = 88, .una = 9, .len = 4});
     fog_kcp_unknown(c.buf, c.len - 1, 3, out, sizeof out, &len);
     assert_int_equal(len, 0);
