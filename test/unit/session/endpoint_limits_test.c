@@ -315,16 +315,66 @@ test_memory(void **state)
     net_end(&n);
 }
 
+/** Whoever was refused for want of memory is not counted as there. */
+static void
+test_memory_leaves_no_trace(void **state)
+{
+    (void)state;
+    for (uint64_t i = 1; i < 20; i++) {
+        struct net n;
+        net_init(&n);
+        n.options.limits.per_source = 1;
+        n.options.limits.pending_per_net = 1;
+        net_start(&n);
+        n.mem.fail_at = n.mem.calls + i;
+        int rc = knock(&n, net_addr(1, 1, 1), 1);
+        assert_true(rc == 0 || rc == FOG_E_NOMEM);
+        net_run(&n, FOG_SEC(6));
+        n.mem.fail_at = 0;
+        assert_int_equal(knock(&n, net_addr(1, 1, 1), 1), 0);
+        net_end(&n);
+    }
+}
+
+/** Replacement after `replace_us` of silence, and not a microsecond before. */
+static void
+test_replace_time(void **state)
+{
+    (void)state;
+    for (fog_time more = 0; more < 2; more++) {
+        struct net n;
+        net_init(&n);
+        net_start(&n);
+        struct client *c = net_client(&n, net_addr(1, 1, 1));
+        net_run(&n, FOG_MS(100));
+        c->dark = true;
+        struct fog_session_status st;
+        fog_session_status(fog_endpoint_next(n.e, NULL), &st);
+        net_run(&n, st.arq.last_input + FOG_SEC(3) + more - n.now);
+        assert_int_equal(knock(&n, c->addr, 1), 0);
+        assert_int_equal(net_status(&n).pending, more);
+        net_end(&n);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pending),         cmocka_unit_test(test_eviction_is_random),
-        cmocka_unit_test(test_pending_per_net), cmocka_unit_test(test_validated_leave_their_net),
-        cmocka_unit_test(test_openings),        cmocka_unit_test(test_pending_time),
-        cmocka_unit_test(test_sessions),        cmocka_unit_test(test_sessions_at_once),
-        cmocka_unit_test(test_per_source),      cmocka_unit_test(test_stale_session_makes_room),
-        cmocka_unit_test(test_flood),           cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_pending),
+        cmocka_unit_test(test_eviction_is_random),
+        cmocka_unit_test(test_pending_per_net),
+        cmocka_unit_test(test_validated_leave_their_net),
+        cmocka_unit_test(test_openings),
+        cmocka_unit_test(test_pending_time),
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_sessions_at_once),
+        cmocka_unit_test(test_per_source),
+        cmocka_unit_test(test_stale_session_makes_room),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_leaves_no_trace),
+        cmocka_unit_test(test_replace_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
