@@ -119,6 +119,7 @@ struct flow_plan {
     struct script end[2]; /* FOG_CLIENT, FOG_SERVER                                             */
     fog_time dial;
     bool refuse, compressible;
+    fog_time done_by; /* scenarios; 0: whenever */
 };
 
 struct fault {

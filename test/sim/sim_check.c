@@ -91,6 +91,8 @@ sim_check_reset(struct end *e, int err)
         return;
     if (w->plan->has[F_TIGHT])
         return; /* slow readers are put out, and what is opened beyond the bound is refused */
+    if (err == FOG_E_LIMIT && w->plan->has[F_JUMP])
+        return; /* half-closed for a day */
     sim_fail(w, "flow %d (%s) %s end: reset (%s) without a cause", e->flow->number,
              e->flow->plan->name, sim_flow_side(e) ? "far" : "near", fog_err_name(err));
 }
@@ -213,6 +215,9 @@ sim_check_end(struct world *w)
     for (int i = 0; i < w->plan->n_flows; i++) {
         const struct flow *f = &w->flows[i];
         const struct end *c = &f->end[FOG_CLIENT], *s = &f->end[FOG_SERVER];
+        if (f->plan->done_by && f->done_at > f->plan->done_by)
+            sim_fail(w, "flow %d (%s) was done at %.3f s only", i, f->plan->name,
+                     (double)f->done_at / 1e6);
         if (c->st || s->st || s->state == END_OPEN)
             sim_fail(w, "flow %d still has an end", i);
         if (c->state == END_DONE && s->state == END_DONE &&

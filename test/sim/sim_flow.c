@@ -432,6 +432,8 @@ opened(struct tunnel *t, struct fog_stream *st)
         struct end *e = &f->end[FOG_SERVER];
         if (t->host != &w->server.host || e->state != END_NONE)
             break;
+        if (w->plan->via != VIA_PIPE && !t->c->truth[t->seq].proven)
+            sim_fail(w, "flow %d would be dialled before its peer is proven", i);
         sim_end_attach(e, t, st);
         e->next_write = w->now + f->plan->dial;
         e->next_read = e->next_write + script_of(e)->read_hold;

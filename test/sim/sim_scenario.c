@@ -75,7 +75,7 @@ slow_and_fast(struct plan *p)
     f->end[C].read_hold = FOG_SEC(20);
     f->end[C].finish_after_eof = true;
     for (int i = 0; i < 5; i++)
-        add(p, "fast", FOG_MS(500), sends(100000), sends(100000));
+        add(p, "fast", FOG_MS(500), sends(100000), sends(100000))->done_by = FOG_SEC(2);
 }
 
 static void
@@ -131,8 +131,8 @@ static const struct scenario table[] = {
     {"narrow_link",                    VIA_ENDPOINT, NARROW(20, 2000, 64000), {{0}},                                                 download_1m,      FOG_SEC(20),  12000,    0},
     {"tail_loss",                      VIA_ENDPOINT, LOSSY(50, 0.20),     {{0}},                                                     one_message,      FOG_SEC(3),   120,      0},
     {"keystrokes_under_loss",          VIA_ENDPOINT, LOSSY(50, 0.05),     {{0}},                                                     echo_100,         FOG_SEC(20),  1000,     0},
-    {"blackout_heals",                 VIA_ENDPOINT, CLEAN(50),           {{F_DARK, -1, FOG_MS(400), FOG_SEC(5), 0}},                download_1m,      FOG_SEC(20),  4000,     0},
-    {"one_way_blackout_heals",         VIA_ENDPOINT, CLEAN(50),           {{F_ONEWAY, -1, FOG_MS(400), FOG_SEC(5), 1}},              download_1m,      FOG_SEC(20),  6000,     0},
+    {"blackout_heals",                 VIA_ENDPOINT, CLEAN(50),           {{F_DARK, -1, FOG_MS(120), FOG_SEC(5), 0}},                download_1m,      FOG_SEC(20),  4000,     0},
+    {"one_way_blackout_heals",         VIA_ENDPOINT, CLEAN(50),           {{F_ONEWAY, -1, FOG_MS(120), FOG_SEC(5), 1}},              download_1m,      FOG_SEC(20),  6000,     0},
     {"server_restart_detected",        VIA_ENDPOINT, CLEAN(50),           {{F_RESTART_S, -1, FOG_SEC(1), FOG_MS(200), 0}},           before_and_after, FOG_SEC(12),  600,      FOG_MS(250)},
     {"client_moves",                   VIA_ENDPOINT, CLEAN(50),           {{F_MOVE, 0, FOG_SEC(1), 0, 0}},                           before_and_after, FOG_SEC(12),  600,      0},
     {"nat_rebinds",                    VIA_ENDPOINT, CLEAN(50),           {{F_REBIND, 0, FOG_SEC(1), 0, 0}},                         before_and_after, FOG_SEC(12),  600,      FOG_MS(250)},
