@@ -117,8 +117,7 @@ fog_mux_free(struct fog_mux *m)
     assert(mem.held == 0 && "all memory of a mux is reachable from it");
 }
 
-/* ------------------------------------------------------------------------------------------- end
- */
+/* ------------------------------------------------------------------------------------------ end */
 
 /* The peer's text goes into logs: what is not printable is escaped, and it has an end. */
 static void
@@ -201,8 +200,7 @@ fog_mux_set_extended(struct fog_mux *m)
         fogi_stream_fin(m, list_entry(m->held.next, struct fog_stream, held));
 }
 
-/* ---------------------------------------------------------------------------------------- timers
- */
+/* --------------------------------------------------------------------------------------- timers */
 
 /* Writers wait although there is room, because others were due first. */
 static bool
@@ -289,8 +287,7 @@ fog_mux_tick(struct fog_mux *m, fog_time now)
         fog_mux_room(m, m->sched.room, now);
 }
 
-/* ------------------------------------------------------------------------------ events and status
- */
+/* ---------------------------------------------------------------------------- events and status */
 
 struct told {
     uint8_t bit;

@@ -3,7 +3,8 @@
  * mux_int.h - the mux and its streams as their own files see them, and who does what:
  *
  *   mux.c       makes, frees, wakes and ends a tunnel; events and status
- *   mux_in.c    bytes from the peer: messages, and what the tables say they do
+ *   mux_in.c    bytes from the peer: messages, the tunnel's part of them, back-pressure
+ *   acts.c      what a message does to a stream, payload included
  *   mux_out.c   bytes for the peer: control messages, frames, turns
  *   verbs.c     what the layer above does with a stream
  *   streams.c   the table of streams, their end, their queues and timers
@@ -146,6 +147,17 @@ void fogi_mux_glitch(struct fog_mux *m);
 bool fogi_in_resume(struct fog_mux *m);
 /** When input that was not taken, or a held message, should be tried again. */
 fog_time fogi_in_deadline(const struct fog_mux *m);
+/** Holds the message; counts the limit once, however often it is tried again. Always false. */
+bool fogi_in_hold(struct fog_mux *m, enum hold why, uint64_t *counter);
+
+/* acts.c; false: held */
+
+/** Does what m->in.msg, a message of a stream, does. */
+bool fogi_act_message(struct fog_mux *m);
+/** Takes the next bytes of its payload. */
+bool fogi_act_part(struct fog_mux *m, const struct part *part);
+/** All of the payload is here. */
+bool fogi_act_payload_end(struct fog_mux *m);
 /** Forgets st as the receiver of the payload that is coming. */
 void fogi_in_forget(struct fog_mux *m, const struct fog_stream *st);
 

@@ -138,8 +138,7 @@ fog_mux_output_next(const struct fog_mux *m)
     return next_msg(m, &msg) == FROM_NOBODY ? 0 : m->framing->size(&msg);
 }
 
-/* ---------------------------------------------------------------------------------------- frames
- */
+/* --------------------------------------------------------------------------------------- frames */
 
 size_t
 fog_mux_overhead(const struct fog_mux *m)
@@ -229,8 +228,7 @@ fog_mux_frame(struct fog_mux *m, struct fog_stream *st, void *frame, size_t len,
     return 0;
 }
 
-/* ----------------------------------------------------------------------------------- the session
- */
+/* ---------------------------------------------------------------------------------- the session */
 
 void
 fog_mux_acked(struct fog_mux *m, uint64_t acked, fog_time now)

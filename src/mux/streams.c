@@ -129,7 +129,7 @@ fogi_stream_tell(struct fog_mux *m, struct fog_stream *st, uint8_t bit)
         list_push(&m->events, &st->event);
 }
 
-/* ------------------------------------------------------------------------------------- its end */
+/* -------------------------------------------------------------------------------------- its end */
 
 void
 fogi_stream_die(struct fog_mux *m, struct fog_stream *st, bool orderly)
@@ -201,8 +201,7 @@ fogi_stream_mute(struct fog_mux *m, struct fog_stream *st, bool cut)
     fogi_streams_settle(m, st);
 }
 
-/* -------------------------------------------------------------------------------- FIN and timers
- */
+/* ------------------------------------------------------------------------------- FIN and timers */
 
 static fog_time
 fin_at(const struct fog_mux *m, const struct fog_stream *st)

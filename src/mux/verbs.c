@@ -174,8 +174,7 @@ fog_mux_release(struct fog_mux *m, struct fog_stream *st, fog_time now)
     fogi_streams_settle(m, st);
 }
 
-/* ---------------------------------------------------------------------------------------- fields
- */
+/* --------------------------------------------------------------------------------------- fields */
 
 void
 fog_stream_set_user(struct fog_stream *st, void *user)

@@ -76,7 +76,7 @@ echo_and_half_close(void **state)
     pair_free(&p);
 }
 
-/* ------------------------------------------------------------------------- all ten, both ways */
+/* --------------------------------------------------------------------------- all ten, both ways */
 
 /* Which messages the bytes of one side are, seen by the other. */
 static unsigned
@@ -241,7 +241,7 @@ output_in_small_room(void **state)
     rig_end(&r);
 }
 
-/* ------------------------------------------------------------------------------------ fairness */
+/* ------------------------------------------------------------------------------------- fairness */
 
 /* A pipe of few bytes, drained by `step` at a time: each writer writes whenever it is told. */
 struct writer {
@@ -379,7 +379,7 @@ syn_leads(void **state)
     rig_end(&r);
 }
 
-/* ----------------------------------------------------------------------------------- idleness */
+/* ------------------------------------------------------------------------------------- idleness */
 
 /* An idle pair pings, answers, and sleeps: at most a few wake-ups a minute, both sides together. */
 static void

@@ -149,8 +149,7 @@ goaway_cases(void **state)
     spec_run(goaway, sizeof goaway / sizeof goaway[0]);
 }
 
-/* ----------------------------------------------------------------- cases that are made, not drawn
- */
+/* --------------------------------------------------------------- cases that are made, not drawn */
 
 /* Whether a frame of this type and length, stream 1 open, ends the tunnel at a server. */
 static bool
