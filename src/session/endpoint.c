@@ -404,10 +404,10 @@ fog_endpoint_output(struct fog_endpoint *e, struct fog_addr *to, void *buf, size
         if (*len > 0)
             break;
         list_unlink(&p->dirty);
-        if (p->dropped)
+        if (p->dropped && fogi_session_is_over(p->session))
             free_peer(e, p);
         else
-            set_timer(e, p);
+            set_timer(e, p); /* a last word may have to wait for the pacer */
     }
     if (*len > 0) {
         e->n.datagrams_out++;

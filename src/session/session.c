@@ -488,6 +488,12 @@ fogi_session_is_open(const struct fog_session *s)
     return s->phase == OPEN;
 }
 
+bool
+fogi_session_is_over(const struct fog_session *s)
+{
+    return s->phase == OVER;
+}
+
 void
 fogi_session_fail(struct fog_session *s, int err)
 {

@@ -354,6 +354,34 @@ test_drop_says_the_last_word_once(void **state)
     net_end(&n);
 }
 
+/** The last word stands behind data that may not leave all at once: it is waited for. */
+static void
+test_drop_waits_for_the_pacer(void **state)
+{
+    (void)state;
+    struct net n;
+    net_init(&n);
+    net_start(&n);
+    fogi_emu_set(n.up, &(struct emu_options){.delay_us = FOG_MS(100)});
+    fogi_emu_set(n.down, &(struct emu_options){.delay_us = FOG_MS(100)});
+    struct client *c = net_client(&n, net_addr(2, 1, 1000));
+    net_run(&n, FOG_SEC(1));
+    struct fog_stream *st;
+    assert_int_equal(fog_session_open(c->s, &st, n.now), 0);
+    net_run(&n, FOG_SEC(1));
+    static const uint8_t block[100000];
+    size_t taken;
+    struct fog_session *s = fog_endpoint_next(n.e, NULL);
+    assert_int_equal(fog_session_write(s, n.served[0].st, block, sizeof block, &taken, n.now), 0);
+    assert_true(taken > 20000);
+    fog_endpoint_drop(n.e, s, n.now);
+    memset(n.served, 0, sizeof n.served);
+    net_run(&n, FOG_SEC(3));
+    assert_int_equal(c->closed, FOG_E_SHUTDOWN);
+    assert_int_equal(net_status(&n).sessions, 0);
+    net_end(&n);
+}
+
 /** Draining: who is there stays, who comes is not let in. */
 static void
 test_accept_off(void **state)
@@ -446,6 +474,7 @@ main(void)
         cmocka_unit_test(test_spoofed_opening_hurts_nobody),
         cmocka_unit_test(test_opening_goes_to_the_successor_only),
         cmocka_unit_test(test_drop_says_the_last_word_once),
+        cmocka_unit_test(test_drop_waits_for_the_pacer),
         cmocka_unit_test(test_accept_off),
         cmocka_unit_test(test_pending_is_nobody_to_the_application),
         cmocka_unit_test(test_bad_options),
