@@ -135,6 +135,8 @@ fogi_relay_detach(struct relay *r)
     touch(r);
     r->stream = NULL;
     r->carrier = NULL;
+    if (r->started && !r->closing)
+        uv_read_stop((uv_stream_t *)&r->tcp); /* there is nowhere to read to */
 }
 
 /** Closes the connection; the stream must have been told. */
