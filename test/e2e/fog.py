@@ -266,7 +266,11 @@ def connect(port, host="127.0.0.1", rcvbuf=None, seconds=PATIENCE):
     if rcvbuf:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     s.settimeout(seconds)
-    s.connect((host, port))
+    try:
+        s.connect((host, port))
+    except OSError:
+        s.close()
+        raise
     return s
 
 
