@@ -45,7 +45,7 @@ def known(foggara, kcptun_client, kcptun_server):
         Peer("tcp-cubic", cc="cubic"),
         Peer("tcp-bbr", cc="bbr"),
         # Its default of 128 segments up would bound it at 27 Mbit/s on a round trip of 50 ms.
-        kcptun("kcptun-fast3", "--mode fast3 --acknodelay --sndwnd 2048 --rcvwnd 2048",
+        kcptun("kcptun-fast3", "--mode fast3 --acknodelay --sndwnd 1024 --rcvwnd 1024",
                kcptun_client, kcptun_server),
         kcptun("kcptun", "", kcptun_client, kcptun_server),
         Peer("foggara", f"{foggara} server -l {{bind}} -t {{target}} --log error",
