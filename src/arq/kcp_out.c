@@ -99,12 +99,16 @@ put_hello(struct kcp *k, struct writer *w, bool company, fog_time now)
     k->n.windows_out++;
 }
 
-/* Room in the log for one more transmission. Those sent two timeouts ago may go: hardly any ACK is
- * that late. */
+/* Room to note one more transmission, and one more segment if it is new; else a later try. Of the
+ * log, those sent two timeouts ago may go: hardly any ACK is that late. */
 static bool
-log_room(struct kcp *k, fog_time now)
+may_note(struct kcp *k, bool new_segment, fog_time now)
 {
-    return fogi_txlog_room(&k->log, &k->mem, k->loss.head, now - 2 * k->rtt.rto_us);
+    if (fogi_txlog_room(&k->log, &k->mem, k->loss.head, now - 2 * k->rtt.rto_us) &&
+        (!new_segment || fogi_snd_room(&k->snd, &k->mem)))
+        return true;
+    k->retry_at = now + RETRY_AFTER;
+    return false;
 }
 
 /* Logs the transmission of sn and ends its segment. */
@@ -122,10 +126,8 @@ static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
     while (k->snd.n_lost > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
-        if (!log_room(k, now)) {
-            k->retry_at = now + RETRY_AFTER;
+        if (!may_note(k, false, now))
             return;
-        }
         put_push(k, w, fogi_snd_again(&k->snd, payload_at(w)), now);
         k->n.resent++;
     }
@@ -150,10 +152,8 @@ put_new(struct kcp *k, struct writer *w, fog_time now)
 {
     size_t len;
     while (kcp_window_free(k) > 0 && (len = new_len(k, w)) > 0) {
-        if (!log_room(k, now) || !fogi_snd_room(&k->snd, &k->mem)) {
-            k->retry_at = now + RETRY_AFTER;
+        if (!may_note(k, true, now))
             return;
-        }
         if (k->snd.flight == 0)
             k->waiting_since = now;
         put_push(k, w, fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len), now);

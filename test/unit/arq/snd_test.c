@@ -59,6 +59,7 @@ cut(struct fixture *f, unsigned n)
         uint32_t sn = fogi_snd_cut(&f->snd, data, (uint16_t)f->seg);
         assert_int_equal(sn, f->snd.next - 1);
         check(f, sn, data);
+        assert_non_null(snd_at(&f->snd, sn)->at.page); /* sent again without a search */
     }
 }
 
