@@ -137,7 +137,8 @@ enum fog_event_type {
     FOG_EV_ESTABLISHED, /* client: the peer accepted `stream`                                        */
     FOG_EV_READABLE,    /* `stream` has bytes, or its end, after peek had shown neither              */
     FOG_EV_WRITABLE,    /* `stream` was refused room and may try again                               */
-    FOG_EV_RESET,       /* `stream` is over; err: RESET by the peer, LIMIT by ours                   */
+    FOG_EV_RESET,       /* `stream` is over; err: RESET by the peer, LIMIT by ours. Where the peer
+                           had finished before, it comes when all its bytes are consumed         */
     FOG_EV_SUSPECT,     /* a keepalive was not answered in time; the tunnel still stands             */
     FOG_EV_WORN,        /* ids or sequence numbers run low: open another tunnel for new streams      */
     FOG_EV_CLOSED       /* the tunnel is over; err and reason tell why; all streams are reset        */
@@ -209,7 +210,8 @@ FOG_API FOG_CHECKED int fog_mux_frame(struct fog_mux *m, struct fog_stream *st, 
 /**
  * Lends the next bytes of a stream until the next call on m that is not const.
  *
- * Effect     *len = 0 and *eof = false: nothing now. *eof: nothing more will ever come.
+ * Effect     *len = 0 and *eof = false: nothing now. *eof (only with *len = 0): nothing more will
+ *            ever come.
  * Returns    FOG_E_RESET when the stream ended any other way than by the peer's FIN
  */
 FOG_API FOG_CHECKED int fog_mux_peek(const struct fog_mux *m, const struct fog_stream *st,
