@@ -82,7 +82,8 @@ enum { ON_ENDPOINT = 1, ON_DIRECT = 2, ON_UDP = 3, ON_PIPE = 4, ON_ANY = 7 };
     X(BOTH_FIN,  "both fin",            ON_ANY,      28)  \
     X(MANY,      "many streams",        ON_ANY,      28)  \
     X(WORN,      "worn sessions",       ON_ANY,      20)  \
-    X(DRAIN,     "server drains",       ON_ANY,      20)
+    X(DRAIN,     "server drains",       ON_ANY,      20)                          \
+    X(SPOOF, "spoofed opening", ON_ENDPOINT, 40)
 /* clang-format on */
 
 enum feature {
@@ -297,14 +298,14 @@ struct world {
     struct server server;
     struct flow flows[MAX_FLOWS];
     int live_flows;
-    struct actor fault_actor, attack_actor;
+    struct actor fault_actor, attack_actor, spoof_actor;
     struct edge { /* a fault begins or ends                                             */
         fog_time at;
         int fault; /* -1: all is healed                                                  */
         bool on;
     } edges[2 * MAX_FAULTS + 1];
     int n_edges, next_edge;
-    struct rng attack_rng;
+    struct rng attack_rng, spoof_rng;
     struct truth strangers[MAX_STRANGERS];
     struct packet *seen[8]; /* real datagrams that attackers have recorded                        */
     uint32_t n_seen;

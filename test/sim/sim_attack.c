@@ -181,6 +181,24 @@ run(struct actor *a, struct world *w)
             w->now + 1 + (fog_time)(rng_unit(&w->attack_rng) * 2 * (double)w->plan->attack_gap));
 }
 
+/** Opens in the name of a client that has a session, so that the server may think that the client
+ * has started anew behind the same port (K20). Where the server has forgotten the client, nothing
+ * tells the two apart while only handshakes were exchanged; that is not tried. */
+static void
+spoof(struct actor *a, struct world *w)
+{
+    uint8_t buf[SHOT];
+    struct client *c = &w->clients[rng_below(&w->spoof_rng, (uint32_t)w->plan->clients)];
+    struct fog_addr from;
+    size_t len =
+        segment(buf, 81, (uint32_t)rng_next(&w->spoof_rng), 0, 0, handshake, sizeof handshake);
+    sim_addr(&from, 10, (uint8_t)c->host.number, (uint16_t)(1000 + c->seq));
+    if (c->t && c->t->seq == c->seq && c->met_gen == c->gen && c->lost_gen < c->gen)
+        sim_arrive(&w->server.host, &from, c->seq, buf, len);
+    if (w->now < w->plan->heal_at)
+        sim_set(w, a, w->now + (fog_time)(rng_unit(&w->spoof_rng) * 4e6));
+}
+
 void
 sim_attack_sees(struct world *w, const void *buf, size_t len)
 {
@@ -203,4 +221,8 @@ sim_attack_init(struct world *w)
     w->attack_actor.run = run;
     if (w->plan->has[F_ATTACK])
         sim_set(w, &w->attack_actor, FOG_MS(1));
+    w->spoof_rng = rng_split(&master, 0x5900f);
+    w->spoof_actor.run = spoof;
+    if (w->plan->has[F_SPOOF])
+        sim_set(w, &w->spoof_actor, FOG_MS(700));
 }

@@ -421,8 +421,12 @@ draw_features(struct plan *p, struct rng *r)
         FEATURES(FEATURE_ODDS)
 #undef FEATURE_ODDS
     };
-    for (int i = 0; i < F_N; i++)
-        p->has[i] = rng_below(r, 100) < features[i].per_100 && features[i].on & 1 << p->via;
+    struct rng master = {p->seed};
+    for (int i = 0; i < F_N; i++) { /* later features do not shift what old seeds draw */
+        struct rng own = rng_split(&master, 0xfea000 + (uint64_t)i);
+        uint32_t lot = rng_below(i <= F_DRAIN ? r : &own, 100);
+        p->has[i] = lot < features[i].per_100 && features[i].on & 1 << p->via;
+    }
 }
 
 void
