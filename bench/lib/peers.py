@@ -7,7 +7,7 @@
 import shutil
 from dataclasses import dataclass
 
-FOGGARA_MANY = "--max-streams 20000"
+FOGGARA_MANY = "--max-streams 16384"
 
 
 @dataclass(frozen=True)
