@@ -177,15 +177,29 @@ fogi_process_run(struct process *p, const struct role *role, void *self)
     fogi_loop_run(&p->loop);
 }
 
+/** From here on nobody handles the signals, and an impatient one must not look like a crash: they
+ *  wait while libuv gives them up, and are forgotten after that. */
+static void
+ignore_signals(struct process *p)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        sigaddset(&ours, caught[i]);
+    sigprocmask(SIG_BLOCK, &ours, NULL);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+        if (p->signals[i].data)
+            uv_signal_stop(&p->signals[i]);
+        sigaction(caught[i], &ignore, NULL);
+    }
+    sigprocmask(SIG_UNBLOCK, &ours, NULL);
+}
+
 int
 fogi_process_free(struct process *p, int code)
 {
-    /* Nobody handles them from here on, and an impatient second one must not look like a crash. */
-    sigset_t late;
-    sigemptyset(&late);
-    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
-        sigaddset(&late, caught[i]);
-    sigprocmask(SIG_BLOCK, &late, NULL);
+    ignore_signals(p);
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         if (p->signals[i].data)
             uv_close((uv_handle_t *)&p->signals[i], NULL);
