@@ -7,9 +7,14 @@
 #include "io/log.h"
 
 #include <assert.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+#define KEPT_BYTES (2 << 20) /* free memory not given back to the system */
 
 static const int caught[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
@@ -144,6 +149,16 @@ catch_signals(struct process *p)
 
 /* -------------------------------------------------------------------------------- start and end */
 
+/** Queues grow and shrink with every burst: without this the C library would hand their pages back
+ *  to the system and ask for them again each time. */
+static void
+keep_pages(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+}
+
 int
 fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_fn, void *ctx)
 {
@@ -151,6 +166,7 @@ fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_
     p->conf = *c;
     p->reload = reload_fn;
     p->reload_ctx = ctx;
+    keep_pages();
     pump_init(&p->drained, on_drained);
     fogi_log_level(c->log_level);
     fogi_budget_init(&p->budget, PROCESS_MEMORY_MAX, fog_alloc_libc());
