@@ -63,7 +63,7 @@ struct fog_mux_limits {
     struct fog_rate pings;          /* keepalives answered. 50 + 10/s                                */
     uint32_t pings_pending;         /* answers waiting to leave. Default 8                           */
     struct fog_rate empties;        /* DATA without bytes or FIN; then a glitch. 100 + 10/s          */
-    fog_time frame_us;              /* from a frame's header to its end. Default 30 s                */
+    fog_time frame_us;              /* from a frame's header to its end, silence apart. Default 30 s */
     fog_time handshake_us;          /* Default 5 s                                                   */
     fog_time half_closed_us;        /* half-closed without a byte: RST. Default 5 min                */
     fog_time idle_us;               /* nothing from the peer at all: closed. Default 90 s            */
