@@ -72,13 +72,16 @@ opening(struct world *w, uint8_t *buf)
     return len;
 }
 
-/** What may come behind a spoofed opening: acks that guess, and requests. */
+/** What may come behind a spoofed opening: acks that guess, and requests. The order of draws is
+ * written out, here and everywhere: compilers differ in the order of arguments. */
 static size_t
 follow_up(struct world *w, uint8_t *buf)
 {
     size_t len = 0;
-    for (uint32_t n = 1 + draw(w, 5); n > 0; n--)
-        len += segment(buf + len, draw(w, 2) ? 82 : 83, draw32(w), draw(w, 3), draw(w, 3), NULL, 0);
+    for (uint32_t n = 1 + draw(w, 5); n > 0; n--) {
+        uint32_t una = draw(w, 3), sn = draw(w, 3), ts = draw32(w);
+        len += segment(buf + len, draw(w, 2) ? 82 : 83, ts, sn, una, NULL, 0);
+    }
     return len;
 }
 
@@ -89,10 +92,13 @@ forged(struct world *w, uint8_t *buf)
     size_t len = 0;
     for (uint32_t n = 1 + draw(w, 5); n > 0; n--) {
         uint32_t una = draw(w, 2) ? 0 : 0x10000000u + draw32(w) % 0x60000000u;
-        len += segment(buf + len, 82, draw32(w), draw(w, 2000), una, NULL, 0);
+        uint32_t sn = draw(w, 2000), ts = draw32(w);
+        len += segment(buf + len, 82, ts, sn, una, NULL, 0);
     }
-    if (draw(w, 3) == 0) /* "your session is lost" of somebody who never saw a stamp */
-        len = segment(buf, 84, draw32(w), draw(w, 100), 0, NULL, 0);
+    if (draw(w, 3) == 0) { /* "your session is lost" of somebody who never saw a stamp */
+        uint32_t sn = draw(w, 100), ts = draw32(w);
+        len = segment(buf, 84, ts, sn, 0, NULL, 0);
+    }
     return len;
 }
 
@@ -104,8 +110,10 @@ copied(struct world *w, uint8_t *buf)
         return garbage(w, buf);
     size_t len = p->len < SHOT ? p->len : SHOT;
     memcpy(buf, p->bytes, len);
-    for (uint32_t n = draw(w, 4); n > 0 && len; n--)
-        buf[draw(w, (uint32_t)len)] ^= (uint8_t)(1u << draw(w, 8));
+    for (uint32_t n = draw(w, 4); n > 0 && len; n--) {
+        uint32_t bit = draw(w, 8);
+        buf[draw(w, (uint32_t)len)] ^= (uint8_t)(1u << bit);
+    }
     if (draw(w, 4) == 0 && len)
         len = draw(w, (uint32_t)len);
     return len;
@@ -117,7 +125,8 @@ static void
 to_server_as_stranger(struct world *w, const uint8_t *buf, size_t len)
 {
     struct fog_addr from;
-    sim_addr(&from, 203, (uint8_t)draw(w, MAX_STRANGERS), (uint16_t)(5000 + draw(w, 3)));
+    uint16_t port = (uint16_t)(5000 + draw(w, 3));
+    sim_addr(&from, 203, (uint8_t)draw(w, MAX_STRANGERS), port);
     sim_arrive(&w->server.host, &from, 0, buf, len);
 }
 

@@ -105,8 +105,10 @@ draw_side(struct plan *p, struct rng *r, int side)
         o->kcp.dead_us = FOG_SEC(20);
     if (p->has[F_PLAIN] && one_in(r, 2))
         o->kcp.hello_len = 0;
-    if (p->has[F_WRAP_TS])
-        o->kcp.ts_base = (one_in(r, 2) ? 0 : 0x80000000u) - (uint32_t)between(r, 1, 60);
+    if (p->has[F_WRAP_TS]) {
+        uint32_t half = one_in(r, 2) ? 0 : 0x80000000u;
+        o->kcp.ts_base = half - (uint32_t)between(r, 1, 60);
+    }
     o->pipe_window = (size_t)4096 << rng_below(r, 7);
     o->mux.compress = p->has[F_GZIP];
     if (p->has[F_WORN]) {
@@ -138,9 +140,10 @@ draw_options(struct plan *p, struct rng *r)
         p->side[FOG_CLIENT].kcp.rcv_sn = p->side[FOG_SERVER].kcp.snd_sn = down;
     }
     p->origin = FOG_SEC(between(r, 0, 1000000));
-    if (p->has[F_CLOCK])
-        p->origin = FOG_MS(one_in(r, 2) ? INT64_C(0x80000000) : INT64_C(0x100000000)) -
-                    between(r, 0, 15000000);
+    if (p->has[F_CLOCK]) {
+        int64_t wrap_ms = one_in(r, 2) ? INT64_C(0x80000000) : INT64_C(0x100000000);
+        p->origin = FOG_MS(wrap_ms) - between(r, 0, 15000000);
+    }
     static const uint32_t pieces[] = {1, 7, 64, 500, 4000};
     p->piece = p->has[F_PIECES] ? pieces[rng_below(r, 3)] : pieces[3 + rng_below(r, 2)];
     p->carrier = (uint32_t)between(r, 3000, 100000);
@@ -247,7 +250,8 @@ ping_pong(struct flow_plan *f, struct rng *r, uint32_t budget)
     f->end[C] =
         (struct script){.total = rounds * ask, .credit = ask, .per_recv = answer, .gain = ask};
     f->end[S] = (struct script){.total = rounds * answer, .per_recv = ask, .gain = answer};
-    f->end[rng_below(r, 2)].finish_after_eof = one_in(r, 2);
+    bool waits = one_in(r, 2);
+    f->end[rng_below(r, 2)].finish_after_eof = waits;
 }
 
 static void
