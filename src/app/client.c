@@ -254,9 +254,15 @@ static const struct role role = {
 static void
 log_start(const struct conf *c)
 {
-    char listen[CONF_HOST_MAX + 16];
+    char listen[CONF_HOST_MAX + 16], remote[CONF_HOST_MAX + 16];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
-    fogi_log(LOG_AT_INFO, "listening on tcp %s", listen);
+    fogi_conf_text(c, CONF_KEY_REMOTE, remote, sizeof remote);
+    fogi_log(
+        LOG_AT_INFO,
+        "listening on tcp %s for %s %s; tunnels %u, hold %u s, fast %d, mtu %u, windows %u and "
+        "%u",
+        listen, c->via == FOG_VIA_KCP ? "udp" : "tcp", remote, c->tunnels, c->hold_s, c->fast,
+        c->mtu, c->sndwnd, c->rcvwnd);
 }
 
 int
