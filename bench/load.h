@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BOARD_BINS 1200 /* of 100 ms each */
-#define BIN_NS 100000000
+#define BOARD_BINS 6000 /* of 20 ms each */
+#define BIN_NS 20000000
 #define ECHO_BYTES 64
 #define HELLO_BYTES 16
 

@@ -7,8 +7,6 @@
 import shutil
 from dataclasses import dataclass
 
-FOGGARA_MANY = "--max-streams 16384"
-
 
 @dataclass(frozen=True)
 class Peer:
@@ -17,7 +15,9 @@ class Peer:
     client: str = ""
     cc: str = ""      # no tunnel: TCP itself with this congestion control
     program: str = ""  # must be there
-    many: str = ""    # added to both lines where more than 1,000 streams are opened
+    many: str = ""    # added to both lines where many streams are opened
+    tunnels: tuple = ()  # (client's option, tunnels it makes, their number in what the server
+    #                       writes at SIGUSR1)
 
     @property
     def direct(self):
@@ -50,5 +50,5 @@ def known(foggara, kcptun_client, kcptun_server):
         kcptun("kcptun", "", kcptun_client, kcptun_server),
         Peer("foggara", f"{foggara} server -l {{bind}} -t {{target}} --log error",
              f"{foggara} client -l {{listen}} -r {{remote}} --log error", program=foggara,
-             many=FOGGARA_MANY),
+             many="--max-streams 16384", tunnels=("--tunnels 8", 8, r"endpoint\.sessions +(\d+)")),
     ]
