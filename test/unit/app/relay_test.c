@@ -435,6 +435,10 @@ what_has_not_moved_may_move_on(void **state)
     assert_int_equal(a.orphans, 1);
     assert_false(r->closing);
     assert_null(r->stream);
+    /* What comes meanwhile is for no stream yet, and stays in the connection. */
+    send_some(a.app, 0, 10);
+    turns(3);
+    assert_false(r->closing || r->moved);
     fogi_relay_abort(r);
     turns(3);
 }
