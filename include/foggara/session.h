@@ -124,7 +124,8 @@ struct fog_endpoint_limits {
     uint32_t pending_per_net;   /* of one /24 (IPv4) or /56 (IPv6). Default 8                        */
     struct fog_rate openings;   /* of one source address. Default 5 + 20/s                           */
     fog_time pending_us;        /* to be validated in. Default 5 s                                   */
-    fog_time replace_us;        /* silence after which an opening replaces a session. Default 3 s    */
+    fog_time replace_us;        /* silence after which an opening replaces a session: longer than any
+                                   keepalive, or a forged opening could (doc/adr/0004). Default 35 s */
 };
 
 struct fog_endpoint_options {

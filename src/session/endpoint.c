@@ -72,7 +72,7 @@ fog_endpoint_options_init(struct fog_endpoint_options *o)
                    .pending_per_net = 8,
                    .openings = {.burst = 5, .per_s = 20},
                    .pending_us = FOG_SEC(5),
-                   .replace_us = FOG_SEC(3)},
+                   .replace_us = FOG_SEC(35)},
     };
     fog_session_options_init(&o->session, FOG_SERVER);
 }

@@ -292,7 +292,6 @@ sim_server_start(struct world *w)
     struct fog_endpoint_options o;
     fog_endpoint_options_init(&o);
     o.session = sim_options(w, &v->host, FOG_SERVER, v->incarnation);
-    o.limits.replace_us = FOG_SEC(35); /* longer than a keepalive: see spoof() */
     struct rng master = {w->plan->seed}, r = rng_split(&master, 0xe0 + v->incarnation);
     for (size_t i = 0; i < sizeof o.key; i++)
         o.key[i] = (uint8_t)rng_next(&r);

@@ -225,7 +225,7 @@ test_restart_on_the_same_port(void **state)
     net_run(&n, FOG_MS(100));
     assert_true(net_echo(&n, old, "old"));
     old->dark = true;
-    net_run(&n, FOG_SEC(4));
+    net_run(&n, FOG_SEC(36));
     struct client *fresh = net_client(&n, old->addr);
     fog_time since = n.now;
     net_run(&n, FOG_SEC(1));
@@ -255,7 +255,7 @@ test_restart_while_the_old_session_talks(void **state)
     assert_int_equal(fog_session_write(old->s, st, block, sizeof block, &taken, n.now), 0);
     net_run(&n, FOG_MS(14)); /* the echo is under way and will never be acknowledged */
     old->dark = true;
-    net_run(&n, FOG_SEC(4));
+    net_run(&n, FOG_SEC(36));
     struct client *fresh = net_client(&n, old->addr);
     net_run(&n, FOG_SEC(2));
     assert_true(fresh->ready);
@@ -270,7 +270,7 @@ static void
 test_spoofed_opening_hurts_nobody(void **state)
 {
     (void)state;
-    static const fog_time silence[] = {FOG_MS(500), FOG_SEC(4), FOG_SEC(9)};
+    static const fog_time silence[] = {FOG_MS(500), FOG_SEC(36), FOG_SEC(9)};
     for (size_t i = 0; i < 3; i++) {
         struct net n;
         net_init(&n);
@@ -311,7 +311,7 @@ test_opening_goes_to_the_successor_only(void **state)
     net_run(&n, FOG_MS(100));
     assert_true(net_echo(&n, c, "one"));
     c->dark = true;
-    net_run(&n, FOG_SEC(4));
+    net_run(&n, FOG_SEC(36));
     struct fog_session *old = fog_endpoint_next(n.e, NULL);
     struct fog_session_status before, after;
     fog_session_status(old, &before);
