@@ -25,19 +25,20 @@ class Counters(fog.Test):
         target = self.target(targets.echo)
         server, client = self.pair(target.port)
         self.assert_echoes(client)
+        self.assert_no_streams(server, client)
         s = self.connect(client)
         s.sendall(b"x" * 1000)
         targets.read_exactly(s, 1000)
         for p in (server, client):
             counters = p.counters()
-            self.assertEqual(counters["streams"], 1, counters)
-            self.assertEqual(counters["process.streams_opened"], 2, counters)
+            self.assertEqual(counters["streams"], 1, str(p))
+            self.assertEqual(counters["process.streams_opened"], 2, str(p))
             self.assertGreater(len(counters), 20)
         s.close()
         self.assert_no_streams(server, client)
         for p in (server, client):
             counters = p.counters()
-            self.assertEqual(counters["process.streams_ended"], 2, counters)
+            self.assertEqual(counters["process.streams_ended"], 2, str(p))
             hit = {k: v for k, v in counters.items() if "limit_" in k and v}
             self.assertFalse(hit, "limits were hit by two small connections")
 
