@@ -94,6 +94,11 @@ free_stream(struct fog_mux *m, struct fog_stream *st)
     if (st->refusal)
         m->n_refusals--;
     mem_put(&m->mem, st, sizeof *st);
+    if (m->n_all > 0)
+        return;
+    /* The tables have grown with the streams; an idle tunnel holds neither. */
+    fogi_map_clear(&m->by_id, &m->mem);
+    fogi_heap_clear(&m->timers, &m->mem);
 }
 
 bool
