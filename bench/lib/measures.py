@@ -16,7 +16,7 @@ SETTLE_SECONDS = 2
 TUNNELS_SECONDS = 60  # a server takes only so many from one address in a second
 GB = 1e9
 BIN_MS = 20           # as load.h has it
-FULL, STEADY = 0.9, 10  # the rate is back when so many bins carry this share of it
+FULL, STEADY = 0.9, 25  # the rate is back when so many bins carry this share of it
 
 
 def _wire(row, got):

@@ -27,6 +27,21 @@ def write_csv(path, rows):
             w.writerow({k: _digits(v) for k, v in row.items()})
 
 
+def read_csv(path):
+    """Rows of an earlier run; [] when there was none."""
+    def number(text):
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                pass
+        return text
+    if not os.path.exists(path):
+        return []
+    with open(path, newline="") as f:
+        return [{k: number(v) for k, v in row.items() if v} for row in csv.DictReader(f)]
+
+
 def middle(rows, link, peer, measure, field):
     """The median over the runs, or None."""
     values = [row[field] for row in rows
@@ -86,6 +101,36 @@ def round_trip_tables(rows):
     return text
 
 
+def bad_times_tables(rows):
+    """Figures that only some links have."""
+    text = ""
+    for measure, field, title, unit in (
+            ("up1", "recovery_ms", "After a second of darkness: the rate is back after", "{:.0f} ms"),
+            ("share-self", "share", "Two uploads, each through a tunnel of its own: share of the "
+             "first", "{:.0%}"),
+            ("share-bbr", "share", "One upload beside one TCP BBR: its share", "{:.0%}")):
+        some = [r for r in rows if r["measure"] == measure and r.get(field) is not None]
+        if some:
+            lines = []
+            for link in names(some, "link"):
+                got = [middle(some, link, peer, measure, field) for peer in names(some, "peer")]
+                lines.append([link, *("-" if v is None else unit.format(v) for v in got)])
+            text += f"\n### {title}\n\n" + table(["link", *names(some, "peer")], lines)
+    return text
+
+
+def tail_drop_table(rows):
+    some = [r for r in rows if r["measure"] == "up1" and r.get("tail_drops") is not None]
+    if not some:
+        return ""
+    lines = []
+    for link in names(some, "link"):
+        got = [middle(some, link, peer, "up1", "tail_drops") for peer in names(some, "peer")]
+        lines.append([link, *("-" if v is None else f"{v:.0f}" for v in got)])
+    return "\n### 1 upload: packets the queue had no room for\n\n" + table(
+        ["link", *names(some, "peer")], lines)
+
+
 LOOPBACK = [
     # measure, field, title
     ("up1", "goodput_mbit", "1 upload, Mbit/s"), ("up1", "cpu_s_per_gb", "... CPU s/GB, both ends"),
@@ -96,6 +141,8 @@ LOOPBACK = [
     ("connect", "per_second", "connections opened, echoed, closed per s"),
     ("idle", "idle_cpu_percent", "connected and idle, % of a core"),
     ("idle", "wakeups_per_s", "... wake-ups per s"),
+    ("tunnels1000", "kib_each", "KiB per idle tunnel, 1,000 connected, server"),
+    ("tunnels1000", "idle_cpu_percent", "... % of a core"),
     ("held10000", "kib_each", "KiB per idle stream, 10,000 open, both ends"),
     ("held10000", "idle_cpu_percent", "... % of a core"),
     ("up10", "goodput_mbit", "10 uploads, Mbit/s"), ("up10", "cpu_s_per_gb", "... CPU s/GB"),
@@ -128,7 +175,8 @@ def markdown(rows, box, seconds):
     text = f"{box['cpu']}, {box['cores']} cores, Linux {box['kernel']}; commit {box['commit']}; "
     text += f"{box['date']}; {seconds:g} s each, start-up included; "
     text += f"median of {len(names(rows, 'run'))} run(s).\n"
-    text += goodput_tables(rows) + round_trip_tables(rows) + loopback_table(rows)
+    text += goodput_tables(rows) + tail_drop_table(rows) + round_trip_tables(rows)
+    text += bad_times_tables(rows) + loopback_table(rows)
     bad = failures(rows)
     return text + (f"\n### Failed\n{bad}\n" if bad else "")
 
