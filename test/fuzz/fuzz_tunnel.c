@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * fuzz_tunnel.c - an endpoint, two honest clients whose way the input controls, and datagrams from
- * anywhere. Held: nothing crashes, memory is bounded, every output ends, and an address that has
- * not proven itself gets at most three times the bytes it sent.
+ * anywhere. Byte 0: bit 0 narrow limits, bit 1 little memory; then operations. Held: nothing
+ * crashes, memory is bounded, every output ends, and an address that has not proven itself gets at
+ * most three times the bytes it sent.
  */
 #include "base/mem.h"
 #include "fuzz/input.h"
@@ -226,11 +227,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fog_endpoint_options o;
     struct fog_session_options c;
     struct budget b;
-    fogi_budget_init(&b, 8 << 20, fog_alloc_libc());
+    uint8_t bits = take8(&in);
+    fogi_budget_init(&b, bits & 2 ? 40 << 10 : 8 << 20, fog_alloc_libc());
     struct fog_alloc al = fogi_budget_alloc(&b);
     fog_endpoint_options_init(&o);
     fog_session_options_init(&c, FOG_CLIENT);
     o.limits.pending = 3;
+    if (bits & 1) {
+        o.limits.per_source = o.limits.pending = 1;
+        o.limits.sessions = o.limits.pending_per_net = 2;
+        o.limits.openings = (struct fog_rate){3, 1};
+    }
     int rc = fog_endpoint_new(&w.e, &o, &al, 0);
     for (size_t i = 0; i < CLIENTS; i++)
         rc |= fog_session_new(&w.hosts[i].s, &c, fog_alloc_libc(), 0);
