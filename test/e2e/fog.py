@@ -39,6 +39,8 @@ LONG = os.environ.get("FOG_E2E_LONG", "") not in ("", "0")
 # Ports are taken from below the range that the system gives to outgoing connections.
 PORTS = range(15000, 32000)
 PR_SET_PDEATHSIG = 1
+# Freed memory that a sanitizer keeps back counts as used; little of it, so that leaks are seen.
+SANITIZER = "quarantine_size_mb=8:" + os.environ.get("ASAN_OPTIONS", "")
 
 EXIT_OK, EXIT_USAGE, EXIT_NOINPUT, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 64, 66, 69, 78
 
@@ -131,6 +133,7 @@ class Program:
                 stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=dict(os.environ, ASAN_OPTIONS=SANITIZER),
                 preexec_fn=self._before_exec,
             )
         self.pid = self.process.pid

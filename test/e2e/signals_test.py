@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Signals: USR1 tells, HUP reloads, TERM drains, a second TERM ends."""
 import os
+import queue
 import re
 import signal
+import socket
 import time
 
 import fog
+import relay
 import targets
 
 MIB = 1 << 20
@@ -127,6 +130,30 @@ class Term(fog.Test):
 
     def test_client_drains(self):
         self.drain("client")
+
+    def test_bytes_behind_the_last_stream_arrive(self):
+        """The connection has ended both ways, what it wrote is still on its way: nothing is lost."""
+        size = 400000
+        arrived = queue.Queue()
+
+        def handler(s):
+            s.shutdown(socket.SHUT_WR)
+            arrived.put(targets.read_end(s))
+
+        target = self.target(handler)
+        server = self.server(target.port)
+        link = self.keep(relay.Relay(server.port, delay=0.2))
+        client = self.client(link.port)
+        s = self.connect(client)
+        self.assertEqual(s.recv(1), b"", "the target ends first")
+        s.sendall(targets.content(3, size))
+        s.close()
+        fog.wait_until(lambda: client.counters()["connections"] == 0, "the connection ended")
+        self.assertTrue(arrived.empty(), "too late to learn anything")
+        client.signal(signal.SIGTERM)
+        data, end = arrived.get(timeout=fog.PATIENCE)
+        self.assertEqual((len(data), end), (size, "EOF"))
+        self.assertEqual(client.wait(), fog.EXIT_OK)
 
     def test_client_takes_nothing_new(self):
         target = self.target(targets.echo)

@@ -89,7 +89,7 @@ class Stranger(fog.Test):
         self.assertGreater(attack.sent, COUNT * 9 // 10)
         self.assertTrue(server.running())
         self.assertLess(server.cpu() - cpu, 30)
-        self.assertLess(server.rss() - memory, (256 if fog.sanitized() else 64) * MIB)
+        self.assertLess(server.rss() - memory, (128 if fog.sanitized() else 32) * MIB)
         self.assertLess(len(server.log()), MIB, "strangers fill the log")
         other = self.client(server.port)
         self.transfer(other, target)
