@@ -5,7 +5,7 @@ import os
 import links
 import measures
 import svg
-from report import middle, names
+from tables import middle, names
 
 SMOOTH = 10  # bins of 20 ms in one point of a curve
 

@@ -7,10 +7,10 @@ import time
 
 import peers
 
-FIELDS = ["run", "link", "peer", "measure", "goodput_mbit", "limit_mbit", "of_limit", "wire_ratio",
-          "tail_drops", "lost", "device_lost", "p50_ms", "p99_ms", "samples", "cpu_s_per_gb",
-          "peak_kib", "share", "recovery_ms", "per_second", "idle_cpu_percent", "wakeups_per_s", "kib_each", "load1",
-          "error"]
+FIELDS = ["run", "link", "peer", "measure", "seconds", "goodput_mbit", "limit_mbit", "of_limit",
+          "wire_ratio", "tail_drops", "lost", "device_lost", "p50_ms", "p99_ms", "samples",
+          "cpu_s_per_gb", "peak_kib", "share", "recovery_ms", "per_second", "idle_cpu_percent",
+          "wakeups_per_s", "kib_each", "load1", "error"]
 IDLE_SECONDS = 10
 SETTLE_SECONDS = 2
 TUNNELS_SECONDS = 60  # a server takes only so many from one address in a second
@@ -25,6 +25,8 @@ def _wire(row, got):
     for name, key in (("tail_drops", "tail_dropped"), ("lost", "lost"),
                       ("device_lost", "device_lost")):
         row[name] = sum(way[key] for way in ways)
+    if row["device_lost"]:
+        row["error"] = f"{row['device_lost']} packets lost outside the model"
     if got["bytes"]:
         row["wire_ratio"] = sum(way["bytes"] for way in ways) / got["bytes"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""report.py - rows into CSV and Markdown tables. Of several runs it shows the median.
+"""report.py - rows into CSV and Markdown tables.
 
 Refuses to know how rows come about. Invariant: shows only what was measured; a failure is a word.
 """
@@ -7,9 +7,12 @@ import csv
 import os
 import statistics
 
+import goals
 import links
 import measures
+from tables import middle, names, table
 
+MARK_BEGIN, MARK_END = "<!-- results -->", "<!-- end of results -->"
 CSV_NAME, MARKDOWN_NAME = "results.csv", "results.md"
 
 
@@ -40,24 +43,6 @@ def read_csv(path):
         return []
     with open(path, newline="") as f:
         return [{k: number(v) for k, v in row.items() if v} for row in csv.DictReader(f)]
-
-
-def middle(rows, link, peer, measure, field):
-    """The median over the runs, or None."""
-    values = [row[field] for row in rows
-              if (row["link"], row["peer"], row["measure"]) == (link, peer, measure)
-              and row.get(field) is not None]
-    return statistics.median(values) if values else None
-
-
-def names(rows, field):
-    return list(dict.fromkeys(row[field] for row in rows))
-
-
-def table(head, lines):
-    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    out += ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join(out) + "\n"
 
 
 def goodput_tables(rows):
@@ -105,7 +90,8 @@ def bad_times_tables(rows):
     """Figures that only some links have."""
     text = ""
     for measure, field, title, unit in (
-            ("up1", "recovery_ms", "After a second of darkness: the rate is back after", "{:.0f} ms"),
+            ("up1", "recovery_ms", "After a second of darkness the rate is back after",
+             "{:.0f} ms"),
             ("share-self", "share", "Two uploads, each through a tunnel of its own: share of the "
              "first", "{:.0%}"),
             ("share-bbr", "share", "One upload beside one TCP BBR: its share", "{:.0%}")):
@@ -171,17 +157,33 @@ def failures(rows):
     return "".join(f"\n- {r['link']} {r['measure']} {r['peer']}: {r['error']}" for r in bad)
 
 
-def markdown(rows, box, seconds):
+def markdown(rows, box):
     text = f"{box['cpu']}, {box['cores']} cores, Linux {box['kernel']}; commit {box['commit']}; "
-    text += f"{box['date']}; {seconds:g} s each, start-up included; "
-    text += f"median of {len(names(rows, 'run'))} run(s).\n"
+    seconds = {r["seconds"] for r in rows if r.get("seconds")}
+    text += f"{box['date']}; {' or '.join(f'{s:g}' for s in sorted(seconds))} s each; "
+    text += f"median of {len(names(rows, 'run'))} run(s); "
+    text += f"load average meanwhile {statistics.median(r['load1'] for r in rows):.1f}.\n"
+    text += goals.goals_table(rows) + goals.wins_table(rows)
     text += goodput_tables(rows) + tail_drop_table(rows) + round_trip_tables(rows)
     text += bad_times_tables(rows) + loopback_table(rows)
     bad = failures(rows)
     return text + (f"\n### Failed\n{bad}\n" if bad else "")
 
 
-def write(out, rows, box, seconds):
+def write(out, rows, box):
     write_csv(os.path.join(out, CSV_NAME), rows)
     with open(os.path.join(out, MARKDOWN_NAME), "w") as f:
-        f.write(markdown(rows, box, seconds))
+        f.write(markdown(rows, box))
+
+
+def fill(path, out):
+    """Puts the tables into a document, between its two marks."""
+    with open(path) as f:
+        before, _, rest = f.read().partition(MARK_BEGIN)
+    if not rest:
+        raise ValueError(f"{path} has no {MARK_BEGIN}")
+    after = rest.partition(MARK_END)[2]
+    with open(os.path.join(out, MARKDOWN_NAME)) as f:
+        results = f.read()
+    with open(path, "w") as f:
+        f.write(f"{before}{MARK_BEGIN}\n\n{results}\n{MARK_END}{after}")

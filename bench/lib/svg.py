@@ -23,7 +23,8 @@ def _rect(x, y, w, h, colour, title=""):
 
 
 def _line(x1, y1, x2, y2, colour="#ddd", more=""):
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"{more}/>'
+    return (f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"'
+            f"{more}/>")
 
 
 def _round_up(value):
@@ -68,8 +69,8 @@ class Figure:
 
 
 def bars(path, title, unit, groups, series, value, top=None, mark=None):
-    """value(group, series) is a number or None; mark(group) a height to draw across the group; a bar
-    over `top` is cut and carries its number."""
+    """value(group, series) is a number or None; mark(group) a height to draw across the group; a
+    bar over `top` is cut and carries its number."""
     known = [value(g, s) for g in groups for s in series]
     marks = [mark(g) for g in groups] if mark else []
     highest = max([v for v in known + marks if v is not None], default=0)
