@@ -143,6 +143,8 @@ begin(struct load *l, struct stream *s)
     if (!hello_send(s) || s->mode == MODE_UP)
         return STEP_WAIT;
     watch(l, s, EPOLL_CTL_MOD, EPOLLIN);
+    if (s->kind == KIND_ASK)
+        s->asked_ns = now_ns(); /* of a visit the connecting counts, of a round trip it does not */
     if (s->mode == MODE_ECHO)
         ask(s);
     return STEP_WAIT;
