@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEPT_BYTES (2 << 20) /* free memory not given back to the system */
+#define KEPT_BYTES (2 << 20)       /* free memory not given back to the system       */
+#define DRAINED_LOOK_US FOG_MS(20) /* how often a draining process looks for the end */
 
 static const int caught[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
@@ -53,10 +54,12 @@ drain(struct process *p)
     fogi_log(LOG_AT_INFO,
              "draining: %u streams open, nothing new is taken; signal again to end now", p->relays);
     p->role->drain(p->self);
-    if (!p->relays)
+    if (!p->relays && !p->role->is_busy(p->self)) {
         stop(p, "no stream is open");
-    else
-        fogi_alarm_set(&p->drain_time, process_now(p) + PROCESS_DRAIN_US);
+        return;
+    }
+    fogi_alarm_set(&p->drain_time, process_now(p) + PROCESS_DRAIN_US);
+    fogi_alarm_set(&p->drained, process_now(p) + DRAINED_LOOK_US);
 }
 
 void
@@ -69,14 +72,19 @@ void
 fogi_process_relay_ended(struct process *p)
 {
     if (--p->relays == 0 && p->phase == PROCESS_DRAINING)
-        loop_later(&p->loop, &p->drained); /* relays end deep inside their tunnels' turns */
+        fogi_alarm_set(&p->drained, process_now(p)); /* relays end deep inside tunnels' turns */
 }
 
+/** A connection may end while its last bytes wait for the tunnel, which nobody tells of: look. */
 static void
-on_drained(struct pump *pump)
+on_drained(struct alarm *a)
 {
-    struct process *p = list_entry(pump, struct process, drained);
-    if (!p->relays)
+    struct process *p = list_entry(a, struct process, drained);
+    if (p->relays || p->phase != PROCESS_DRAINING)
+        return;
+    if (p->role->is_busy(p->self))
+        fogi_alarm_set(&p->drained, process_now(p) + DRAINED_LOOK_US);
+    else
         stop(p, "all streams ended");
 }
 
@@ -167,7 +175,6 @@ fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_
     p->reload = reload_fn;
     p->reload_ctx = ctx;
     keep_pages();
-    pump_init(&p->drained, on_drained);
     fogi_log_level(c->log_level);
     fogi_budget_init(&p->budget, PROCESS_MEMORY_MAX, fog_alloc_libc());
     p->al = fogi_budget_alloc(&p->budget);
@@ -179,6 +186,7 @@ fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_
     if (!p->batch || fogi_gzip_new(&p->gzip))
         return UV_ENOMEM;
     fogi_alarm_init(&p->drain_time, &p->loop, on_drain_time);
+    fogi_alarm_init(&p->drained, &p->loop, on_drained);
     err = fogi_loop_random(&p->loop, &p->rng, sizeof p->rng);
     if (!err)
         err = fogi_hangups_init(&p->hangups, &p->loop, fogi_relay_broke);
@@ -220,6 +228,7 @@ fogi_process_free(struct process *p, int code)
         if (p->signals[i].data)
             uv_close((uv_handle_t *)&p->signals[i], NULL);
     fogi_alarm_close(&p->drain_time, NULL);
+    fogi_alarm_close(&p->drained, NULL);
     fogi_hangups_close(&p->hangups);
     if (!fogi_loop_free(&p->loop))
         _exit(code); /* leaving main would wait for the look-up's thread */

@@ -463,6 +463,15 @@ fogi_carrier_event(struct carrier *c, const struct fog_event *ev)
     }
 }
 
+bool
+fogi_carrier_is_busy(const struct carrier *c, fog_time patience)
+{
+    struct fog_session_status st;
+    fog_session_status(c->session, &st);
+    return (st.mux.streams || st.arq.acked < st.arq.committed) &&
+           process_now(c->p) - st.arq.last_input <= patience;
+}
+
 const char *
 fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX])
 {

@@ -141,6 +141,16 @@ drain(void *self)
     fogi_listen_close(&s->listener);
 }
 
+static bool
+is_busy(const void *self)
+{
+    const struct server *s = self;
+    for (struct list *i = s->tunnels.next; i != &s->tunnels; i = i->next)
+        if (fogi_tunnel_is_busy(list_entry(i, struct tunnel, link), PROCESS_PATIENCE_US))
+            return true;
+    return s->hub && fogi_hub_is_busy(s->hub);
+}
+
 static void
 stop(void *self)
 {
@@ -178,8 +188,12 @@ dump(void *self, struct stats *out)
     }
 }
 
-static const struct role role = {
-    .name = "server", .drain = drain, .stop = stop, .reload = reload, .dump = dump};
+static const struct role role = {.name = "server",
+                                 .drain = drain,
+                                 .is_busy = is_busy,
+                                 .stop = stop,
+                                 .reload = reload,
+                                 .dump = dump};
 
 static void
 log_start(const struct conf *c)

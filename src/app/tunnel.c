@@ -408,6 +408,12 @@ fogi_tunnel_accept(struct tunnel **out, struct process *p, const struct tunnel_e
     return 0;
 }
 
+bool
+fogi_tunnel_is_busy(const struct tunnel *t, fog_time patience)
+{
+    return t->unsent || fogi_carrier_is_busy(&t->carrier, patience);
+}
+
 void
 fogi_tunnel_local(const struct tunnel *t, struct fog_addr *at)
 {
