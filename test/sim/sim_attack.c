@@ -191,8 +191,9 @@ run(struct actor *a, struct world *w)
 }
 
 /** Opens in the name of a client that has a session, so that the server may think that the client
- * has started anew behind the same port (K20). Where the server has forgotten the client, nothing
- * tells the two apart while only handshakes were exchanged; that is not tried. */
+ * has started anew behind the same port (K20). Where the server has forgotten the client, or thinks
+ * it silent for longer than a keepalive, nothing tells the two apart while only handshakes were
+ * exchanged; that is not tried. */
 static void
 spoof(struct actor *a, struct world *w)
 {
@@ -202,7 +203,8 @@ spoof(struct actor *a, struct world *w)
     size_t len =
         segment(buf, 81, (uint32_t)rng_next(&w->spoof_rng), 0, 0, handshake, sizeof handshake);
     sim_addr(&from, 10, (uint8_t)c->host.number, (uint16_t)(1000 + c->seq));
-    if (c->t && c->t->seq == c->seq && c->met_gen == c->gen && c->lost_gen < c->gen)
+    bool believed = c->met_gen == c->gen && c->lost_gen < c->gen && c->trouble_us < FOG_SEC(30);
+    if (c->t && c->t->seq == c->seq && believed)
         sim_arrive(&w->server.host, &from, c->seq, buf, len);
     if (w->now < w->plan->heal_at)
         sim_set(w, a, w->now + (fog_time)(rng_unit(&w->spoof_rng) * 4e6));

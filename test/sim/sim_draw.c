@@ -50,6 +50,8 @@ draw_link(struct plan *p, struct rng *r, struct emu_options *bad, struct emu_opt
         bad->truncate = rng_unit(r) * 0.1;
     if (p->has[F_CORRUPT])
         bad->corrupt = rng_unit(r) * 0.2;
+    if (bad->truncate > 0) /* of what is cut, nobody could tell whether it was flipped as well */
+        bad->corrupt = 0;
     if (p->has[F_RATE]) {
         bad->rate_bps = (uint64_t)between(r, 200000, 8000000);
         bad->queue_bytes = (size_t)between(r, 3000, 60000);
