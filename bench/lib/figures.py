@@ -23,6 +23,7 @@ BARS = [
     ("beside", "beside", "p50_ms", "64 bytes there and back beside four uploads: p50", "ms", 1000),
     ("beside-p99", "beside", "p99_ms", "64 bytes there and back beside four uploads: p99", "ms",
      2000),
+    ("fetch", "fetch", "p50_ms", "A connection opened and a million bytes fetched: p50", "ms", 5000),
 ]
 
 LOOPBACK = [

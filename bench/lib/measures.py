@@ -13,6 +13,7 @@ FIELDS = ["run", "link", "peer", "measure", "seconds", "goodput_mbit", "limit_mb
           "wakeups_per_s", "kib_each", "load1", "error"]
 IDLE_SECONDS = 10
 SETTLE_SECONDS = 2
+FETCHES = 10
 TUNNELS_SECONDS = 60  # a server takes only so many from one address in a second
 GB = 1e9
 BIN_MS = 20           # as load.h has it
@@ -107,6 +108,17 @@ def _visits(world, _link, _seconds):
     return row
 
 
+def _fetches(world, link, _seconds):
+    """A million bytes on a connection of their own, ten times."""
+    got = world.measure("fetch", f"--count={FETCHES}", patience=90)
+    row = {"p50_ms": got["p50_ms"], "p99_ms": got["p99_ms"], "samples": got["done"]}
+    if got["done"] < FETCHES:
+        row["error"] = f"{got['done']} of {FETCHES}"
+    if link:
+        _wire(row, got)
+    return row
+
+
 def _asleep(world, processes=()):
     """What the tunnel costs while nothing happens."""
     time.sleep(SETTLE_SECONDS)
@@ -165,6 +177,7 @@ ON_LINKS = {
     "down8": (_goodput("down", 8), False),
     "rr": (_round_trips("rr", 0), False),
     "beside": (_round_trips("beside", 2), False),
+    "fetch": (_fetches, False),
     "share-self": (_share(None), False),
     "share-bbr": (_share(peers.Peer("tcp-bbr", cc="bbr")), False),
 }

@@ -67,9 +67,11 @@ def goodput_tables(rows):
     return text
 
 
-def round_trip_tables(rows):
+def waiting_tables(rows):
     text = ""
-    for measure, title in (("rr", "alone"), ("beside", "beside four uploads")):
+    for measure, title in (("rr", "64 bytes there and back, alone"),
+                           ("beside", "64 bytes there and back, beside four uploads"),
+                           ("fetch", "A connection opened and a million bytes fetched")):
         some = [r for r in rows if r["measure"] == measure and r["link"] != "lo"]
         if not some:
             continue
@@ -81,7 +83,7 @@ def round_trip_tables(rows):
                 p99 = middle(some, link, peer, measure, "p99_ms")
                 line.append("failed" if p50 is None else f"{p50:.1f} / {p99:.1f}")
             lines.append(line)
-        text += f"\n### 64 bytes there and back, {title}: p50 / p99 in ms\n\n"
+        text += f"\n### {title}: p50 / p99 in ms\n\n"
         text += table(["link", "RTT", *names(some, "peer")], lines)
     return text
 
@@ -164,7 +166,7 @@ def markdown(rows, box):
     text += f"median of {len(names(rows, 'run'))} run(s); "
     text += f"load average meanwhile {statistics.median(r['load1'] for r in rows):.1f}.\n"
     text += goals.goals_table(rows) + goals.wins_table(rows)
-    text += goodput_tables(rows) + tail_drop_table(rows) + round_trip_tables(rows)
+    text += goodput_tables(rows) + tail_drop_table(rows) + waiting_tables(rows)
     text += bad_times_tables(rows) + loopback_table(rows)
     bad = failures(rows)
     return text + (f"\n### Failed\n{bad}\n" if bad else "")
