@@ -204,7 +204,7 @@ spoof(struct actor *a, struct world *w)
         segment(buf, 81, (uint32_t)rng_next(&w->spoof_rng), 0, 0, handshake, sizeof handshake);
     sim_addr(&from, 10, (uint8_t)c->host.number, (uint16_t)(1000 + c->seq));
     bool believed = c->met_gen == c->gen && c->lost_gen < c->gen && c->trouble_us < FOG_SEC(30);
-    if (c->t && c->t->seq == c->seq && believed)
+    if (c->t && c->t->seq == c->seq && believed && w->now >= w->server.host.off_until)
         sim_arrive(&w->server.host, &from, c->seq, buf, len);
     if (w->now < w->plan->heal_at)
         sim_set(w, a, w->now + (fog_time)(rng_unit(&w->spoof_rng) * 4e6));
