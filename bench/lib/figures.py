@@ -11,10 +11,10 @@ SMOOTH = 10  # bins of 20 ms in one point of a curve
 
 BARS = [
     # file, measure, field, title, unit, axis ends at
-    ("goodput-up", "up1", "goodput_mbit", "One upload (dashed: limit)", "Mbit/s", None),
-    ("goodput-down", "down1", "goodput_mbit", "One download (dashed: limit)", "Mbit/s", None),
-    ("goodput-up8", "up8", "goodput_mbit", "Eight uploads (dashed: limit)", "Mbit/s", None),
-    ("goodput-down8", "down8", "goodput_mbit", "Eight downloads (dashed: limit)", "Mbit/s", None),
+    ("goodput-up", "up1", "of_limit", "One upload: share of what the link allows (dashed: to reach)", "share", None),
+    ("goodput-down", "down1", "of_limit", "One download: share of what the link allows (dashed: to reach)", "share", None),
+    ("goodput-up8", "up8", "of_limit", "Eight uploads: share of what the link allows", "share", None),
+    ("goodput-down8", "down8", "of_limit", "Eight downloads: share of what the link allows", "share", None),
     ("wire", "up1", "wire_ratio", "One upload: bytes on the wire / bytes delivered", "ratio", 5),
     ("tail-drops", "up1", "tail_drops", "One upload: packets the queue had no room for", "packets",
      None),
@@ -41,10 +41,10 @@ def _of_links(out, rows):
         some = [r for r in rows if r["measure"] == measure and r["link"] != "lo"
                 and r.get(field) is not None]
         if some:
-            limit = (lambda g: links.BY_NAME[g].limit) if field == "goodput_mbit" else None
+            goal = (lambda g: links.BY_NAME[g].figure) if field == "of_limit" else None
             svg.bars(os.path.join(out, name + ".svg"), title, unit, names(some, "link"),
                      names(some, "peer"),
-                     lambda g, s, m=measure, f=field: middle(rows, g, s, m, f), top, limit)
+                     lambda g, s, m=measure, f=field: middle(rows, g, s, m, f), top, goal)
 
 
 def _of_loopback(out, rows):

@@ -5,7 +5,8 @@ Every series has its own colour and appears in the legend; a bar that is missing
 """
 from xml.sax.saxutils import escape
 
-COLOURS = ["#4477aa", "#66ccee", "#ccbb44", "#aaaaaa", "#ee6677", "#228833", "#aa3377", "#333333"]
+OURS, OUR_COLOUR = "foggara", "#cc3311"
+COLOURS = ["#4477aa", "#66ccee", "#ccbb44", "#aaaaaa", "#228833", "#aa3377", "#333333"]
 WIDTH, HEIGHT = 960, 420
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 64, 56
 INNER_W, INNER_H = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
@@ -37,6 +38,10 @@ def _round_up(value):
     return next(power * m for m in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if power * m >= value)
 
 
+def _colour(series, i):
+    return OUR_COLOUR if series[i] == OURS else COLOURS[i % len(COLOURS)]
+
+
 def _number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
@@ -55,7 +60,7 @@ class Figure:
                                 more=f' transform="rotate(-90 16 {TOP + INNER_H / 2})"'))
         x = LEFT
         for i, name in enumerate(series):
-            self.parts += [_rect(x, 34, 12, 12, COLOURS[i % len(COLOURS)]),
+            self.parts += [_rect(x, 34, 12, 12, _colour(series, i)),
                            _text(x + 16, 44, name, "start")]
             x += 32 + 7.2 * len(name)
 
@@ -86,7 +91,7 @@ def bars(path, title, unit, groups, series, value, top=None, mark=None):
                 continue
             y = figure.y(v)
             figure.parts.append(_rect(x, y, bar * 0.94, TOP + INNER_H - y,
-                                      COLOURS[k % len(COLOURS)], f"{group} {name}: {_number(v)}"))
+                                      _colour(series, k), f"{group} {name}: {_number(v)}"))
             if v > figure.top:
                 figure.parts.append(_text(x + bar / 2, y - 3, _number(v), size=9))
         if marks:
@@ -101,14 +106,15 @@ def lines(path, title, unit, x_unit, curves):
     """curves: {name: [(x, y), ...]}."""
     points = [p for curve in curves.values() for p in curve]
     figure = Figure(title, unit, list(curves), max([y for _, y in points], default=0))
-    last = max([x for x, _ in points], default=1) or 1
+    last = _round_up(max([x for x, _ in points], default=1) or 1)
     for i in range(11):
         x = LEFT + INNER_W * i / 10
         figure.parts.append(_text(x, HEIGHT - BOTTOM + 18, _number(last * i / 10)))
     figure.parts.append(_text(LEFT + INNER_W / 2, HEIGHT - 12, x_unit))
     for k, curve in enumerate(curves.values()):
+        colour = _colour(list(curves), k)
         path_points = " ".join(f"{LEFT + INNER_W * x / last:.1f},{figure.y(y):.1f}"
                                for x, y in curve)
         figure.parts.append(f'<polyline points="{path_points}" fill="none" stroke-width="1.6" '
-                            f'stroke="{COLOURS[k % len(COLOURS)]}"/>')
+                            f'stroke="{colour}"/>')
     figure.write(path)
