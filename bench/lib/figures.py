@@ -9,21 +9,23 @@ from tables import middle, names
 
 SMOOTH = 10  # bins of 20 ms in one point of a curve
 
+SHARE = "share of what the link allows (dashed: to reach)"
+TRIP = "64 bytes there and back"
+
 BARS = [
     # file, measure, field, title, unit, axis ends at
-    ("goodput-up", "up1", "of_limit", "One upload: share of what the link allows (dashed: to reach)", "share", None),
-    ("goodput-down", "down1", "of_limit", "One download: share of what the link allows (dashed: to reach)", "share", None),
-    ("goodput-up8", "up8", "of_limit", "Eight uploads: share of what the link allows", "share", None),
-    ("goodput-down8", "down8", "of_limit", "Eight downloads: share of what the link allows", "share", None),
+    ("goodput-up", "up1", "of_limit", f"One upload: {SHARE}", "share", None),
+    ("goodput-down", "down1", "of_limit", f"One download: {SHARE}", "share", None),
+    ("goodput-up8", "up8", "of_limit", f"Eight uploads: {SHARE}", "share", None),
+    ("goodput-down8", "down8", "of_limit", f"Eight downloads: {SHARE}", "share", None),
     ("wire", "up1", "wire_ratio", "One upload: bytes on the wire / bytes delivered", "ratio", 5),
     ("tail-drops", "up1", "tail_drops", "One upload: packets the queue had no room for", "packets",
      None),
-    ("round-trip", "rr", "p50_ms", "64 bytes there and back, alone: p50", "ms", 1000),
-    ("round-trip-p99", "rr", "p99_ms", "64 bytes there and back, alone: p99", "ms", 1500),
-    ("beside", "beside", "p50_ms", "64 bytes there and back beside four uploads: p50", "ms", 1000),
-    ("beside-p99", "beside", "p99_ms", "64 bytes there and back beside four uploads: p99", "ms",
-     2000),
-    ("fetch", "fetch", "p50_ms", "A connection opened and a million bytes fetched: p50", "ms", 5000),
+    ("round-trip", "rr", "p50_ms", f"{TRIP}, alone: p50", "ms", 1000),
+    ("round-trip-p99", "rr", "p99_ms", f"{TRIP}, alone: p99", "ms", 1500),
+    ("beside", "beside", "p50_ms", f"{TRIP} beside four uploads: p50", "ms", 1000),
+    ("beside-p99", "beside", "p99_ms", f"{TRIP} beside four uploads: p99", "ms", 2000),
+    ("fetch", "fetch", "p50_ms", "A connection opened, a million bytes fetched: p50", "ms", 5000),
 ]
 
 LOOPBACK = [
