@@ -67,7 +67,8 @@ struct fog_mux_limits {
     fog_time handshake_us;          /* Default 5 s                                                   */
     fog_time half_closed_us;        /* half-closed without a byte: RST. Default 5 min                */
     fog_time idle_us;               /* nothing from the peer at all: closed. Default 90 s            */
-    fog_time slow_us;               /* over stream_recv while the tunnel is 75 % full. Default 1 s   */
+    fog_time slow_us;               /* over stream_recv while the tunnel is 75 % full, or full and
+                                       nobody reads: RST. Default 1 s                                */
     uint32_t last_id;               /* highest stream id we open. Default 2^30 - 2^16                */
 };
 

@@ -123,6 +123,7 @@ struct fog_mux {
     uint32_t next_id, highest; /* client: to open next. Highest id seen or opened               */
     size_t recv_held;          /* payload bytes waiting for readers                             */
     fog_time full_since;       /* recv_held is over 3/4; FOG_TIME_NEVER: it is not              */
+    fog_time taken_at;         /* when a reader last took bytes                                 */
     uint64_t out_pos;          /* bytes handed out so far                                       */
     uint64_t acked;            /* of these, acknowledged                                        */
     uint64_t pongs[PONGS_MAX]; /* ids of answers that wait, oldest first                        */

@@ -126,7 +126,7 @@ fog_mux_consume(struct fog_mux *m, struct fog_stream *st, size_t len, fog_time n
     if (len > has)
         len = has;
     fogi_recv_take(m, st, len);
-    st->last_byte = now;
+    st->last_byte = m->taken_at = now;
     if (st->reset_later && bytes_len(&st->in) == 0) {
         st->reset_later = false;
         fogi_stream_tell(m, st, EV_RESET);
