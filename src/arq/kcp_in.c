@@ -75,16 +75,53 @@ answered(struct kcp *k, fog_time now)
         fogi_hello_arm(&k->hello, k->rtt.rto_us, now);
 }
 
-/* The segment sn arrived; none of its transmissions is waited for any more. */
+/* Congestion control hears what became of first transmissions only: those are always told. */
 static void
-segment_arrived(struct kcp *k, uint32_t sn, fog_time now)
+tell_outcome(struct kcp *k, const struct tx *t)
+{
+    if (t->first && t->calm)
+        k->cc.ops->outcome(&k->cc, false);
+}
+
+/* The segment sn arrived, by the transmission t as far as known; none of its transmissions is
+ * waited for any more. */
+static void
+segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
 {
     const struct snd_seg *g = snd_at(&k->snd, sn);
-    if (txlog_has(&k->log, g->tx) && txlog_at(&k->log, g->tx)->state == TX_OUT)
-        fogi_txlog_resolve(&k->log, txlog_at(&k->log, g->tx), TX_DONE);
+    size_t bytes = g->len + (size_t)FOG_KCP_HEADER;
+    if (txlog_has(&k->log, g->tx)) {
+        struct tx *last = txlog_at(&k->log, g->tx);
+        if (last->state == TX_OUT) {
+            if (g->sends == 1)
+                tell_outcome(k, last);
+            fogi_txlog_resolve(&k->log, last, TX_DONE);
+        }
+        if (!t)
+            t = last;
+    }
+    if (t)
+        fogi_rate_arrived(&k->rate, &k->sample, t, bytes, now);
     answered(k, now);
-    k->cc.ops->acked(&k->cc, 1, g->len, now);
     fogi_snd_ack(&k->snd, &k->mem, sn);
+}
+
+/* What a transmission's own ACK says about the path. */
+static void
+take_rtt(struct kcp *k, const struct tx *t, fog_time now)
+{
+    fog_time rtt = now - t->sent_at;
+    fogi_rtt_sample(&k->rtt, rtt);
+    if (t->state == TX_LOST && t->by_order) {
+        k->n.late++;
+        fogi_loss_late(&k->loss, rtt);
+        if (t->first && t->calm)
+            k->cc.ops->spurious(&k->cc);
+    }
+    if (t->sent_at >= k->latest_at) {
+        k->latest_at = t->sent_at;
+        k->latest_rtt = rtt > 0 ? rtt : 1;
+    }
 }
 
 static void
@@ -104,12 +141,14 @@ on_ack(struct kcp *k, const struct seg *s, fog_time now)
     k->n.stale_acks += known;
     if (t->state == TX_ACKED)
         return;
-    fogi_rtt_sample(&k->rtt, now - t->sent_at);
+    take_rtt(k, t, now);
+    if (t->state == TX_OUT)
+        tell_outcome(k, t);
     fogi_txlog_resolve(&k->log, t, TX_ACKED);
     fogi_loss_acked(&k->loss, txlog_number(&k->log, s->ts));
     prove(k);
     if (!known)
-        segment_arrived(k, s->sn, now);
+        segment_arrived(k, s->sn, t, now);
 }
 
 /* A peer that is to prove itself says that our first segment arrived, but its ACK, whose stamp
@@ -151,7 +190,7 @@ on_una(struct kcp *k, uint32_t una, fog_time now)
             fogi_loss_acked(&k->loss, g->tx);
         else
             fogi_loss_progress(&k->loss);
-        segment_arrived(k, k->snd.una, now);
+        segment_arrived(k, k->snd.una, NULL, now);
     }
 }
 
@@ -167,6 +206,31 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
     k->n.limit_acks_hit += unlisted;
     if (v == RCV_NEW)
         fogi_reopen_stop(&k->reopen);
+}
+
+/* Hands what the acknowledgements of a datagram said to congestion control. False: nothing. */
+static bool
+tell_cc(struct kcp *k, fog_time now)
+{
+    if (k->latest_rtt > 0) {
+        fog_time spread = 4 * k->rtt.rttvar_us;
+        fog_time slack = spread > k->rtt.slack_us ? spread : k->rtt.slack_us;
+        fogi_loss_rtt(&k->loss, k->rtt.srtt_us, k->latest_rtt, slack);
+    }
+    fogi_rate_finish(&k->rate, &k->sample);
+    if (!k->sample.valid)
+        return false;
+    struct cc_ack a = {
+        .now = now,
+        .rtt_us = k->latest_rtt,
+        .delivered = k->rate.delivered,
+        .prior = k->sample.prior,
+        .bytes_per_s = k->sample.bytes_per_s,
+        .limited = k->sample.limited,
+        .out = k->log.out_bytes,
+    };
+    k->cc.ops->acked(&k->cc, &a);
+    return true;
 }
 
 /* The acknowledgements of a datagram, and its window unless a newer datagram has overtaken it. */
@@ -185,11 +249,12 @@ apply_told(struct kcp *k, const struct seg *segs, unsigned n, fog_time now)
     on_una(k, told.una, now);
     if (!newest)
         told.wnd = k->cc.peer_wnd;
-    if (told.wnd != k->cc.peer_wnd || srtt != k->rtt.srtt_us) {
-        k->cc.peer_wnd = told.wnd;
-        k->cc.srtt_us = k->rtt.srtt_us;
+    bool changed = told.wnd != k->cc.peer_wnd || srtt != k->rtt.srtt_us;
+    k->cc.peer_wnd = told.wnd;
+    k->cc.srtt_us = k->rtt.srtt_us;
+    changed |= tell_cc(k, now);
+    if (changed)
         fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), now);
-    }
 }
 
 /* What a datagram brings: data, questions, a hello. */
@@ -242,6 +307,9 @@ fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now)
     k->held_back = false;
     if (k->snd.flight > 0)
         fogi_loss_heard(&k->loss);
+    fogi_loss_clock(&k->loss, now);
+    k->sample = (struct rate_sample){0};
+    k->latest_rtt = k->latest_at = 0;
     apply_told(k, segs, n, now);
     apply_brought(k, segs, n, st, now);
     fogi_kcp_settle(k, now);

@@ -112,7 +112,13 @@ static void
 put_push(struct kcp *k, struct writer *w, uint32_t sn, fog_time now)
 {
     struct snd_seg *g = snd_at(&k->snd, sn);
+    size_t out = k->log.out_bytes;
     g->tx = fogi_txlog_add(&k->log, sn, k->peer_una, now);
+    struct tx *t = txlog_at(&k->log, g->tx);
+    t->first = g->sends == 1;
+    t->calm = k->cc.ops->calm(&k->cc);
+    txlog_weigh(&k->log, t, FOG_KCP_HEADER + (size_t)g->len);
+    fogi_rate_sent(&k->rate, t, out, now);
     put(k, w, SEG_PUSH, sn, txlog_stamp(&k->log, g->tx), g->len);
     w->payload += g->len;
     k->n.segments_out++;
@@ -121,7 +127,7 @@ put_push(struct kcp *k, struct writer *w, uint32_t sn, fog_time now)
 static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
-    while (k->snd.n_lost > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
+    while (k->snd.n_lost > 0 && kcp_room(k) > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
         if (!log_room(k, now)) {
             k->retry_at = now + RETRY_AFTER;
             return;
@@ -149,7 +155,7 @@ static void
 put_new(struct kcp *k, struct writer *w, fog_time now)
 {
     size_t len;
-    while (kcp_window_free(k) > 0 && (len = new_len(k, w)) > 0) {
+    while (kcp_window_free(k) > 0 && kcp_room(k) > 0 && (len = new_len(k, w)) > 0) {
         if (!log_room(k, now) || !fogi_snd_room(&k->snd, &k->mem)) {
             k->retry_at = now + RETRY_AFTER;
             return;
@@ -174,15 +180,9 @@ put_data(struct kcp *k, struct writer *w, fog_time now)
 }
 
 static bool
-data_waits(const struct kcp *k)
-{
-    return k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0);
-}
-
-static bool
 anything_waits(const struct kcp *k, fog_time now)
 {
-    return acks_waiting(&k->acks) || k->wins_now || k->probe.ask || data_waits(k) ||
+    return acks_waiting(&k->acks) || k->wins_now || k->probe.ask || kcp_data_waits(k) ||
            now >= fogi_reopen_deadline(&k->reopen) || now >= fogi_hello_deadline(&k->hello);
 }
 
@@ -203,10 +203,8 @@ sent(struct kcp *k, const struct writer *w, fog_time now)
     k->n.datagrams_out++;
     k->n.bytes_out += w->len;
     fogi_reopen_told(&k->reopen, rcv_window(&k->rcv));
-    if (w->payload) {
+    if (w->payload)
         fogi_pace_sent(&k->pace, w->len, now);
-        k->cc.ops->sent(&k->cc, w->payload, now);
-    }
 }
 
 int
@@ -222,7 +220,7 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
     struct writer w = {.buf = buf, .room = room_of(k)};
     put_acks(k, &w);
     put_windows(k, &w, now);
-    put_hello(k, &w, w.len > 0 || data_waits(k), now);
+    put_hello(k, &w, w.len > 0 || kcp_data_waits(k), now);
     put_data(k, &w, now);
     if (w.len > 0) {
         sent(k, &w, now);
@@ -230,6 +228,8 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
         k->held_back = true;
         k->n.limit_amplification_hit++;
     }
+    if (w.payload && k->snd.n_lost == 0 && snd_queued(&k->snd) == 0 && kcp_room(k) > 0)
+        fogi_rate_idle(&k->rate, k->log.out_bytes);
     if (bytes_len(&k->snd.q) == 0)
         fogi_bytes_consume(&k->snd.q, &k->mem, 0); /* a page reserved but never filled */
     fogi_kcp_settle(k, now);
