@@ -71,7 +71,7 @@ fogi_acks_next(struct acks *a, struct mem *m, uint32_t una, struct ack *out)
 {
     while (a->head != a->n) {
         *out = a->list[a->head++];
-        if (seq_le(una, out->sn))
+        if (a->all || seq_le(una, out->sn))
             return true;
     }
     fogi_acks_deinit(a, m);

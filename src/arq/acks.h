@@ -24,6 +24,7 @@ struct acks {
     bool has_newest;
     struct ack *list;
     uint32_t head, n, cap, max; /* entries: list[head..n-1] wait */
+    bool all; /* tell those that una has caught up with, too */
 };
 
 void fogi_acks_init(struct acks *a, uint32_t max);

@@ -160,8 +160,10 @@ lower_for_output(const struct kcp *k, fog_time *due, enum fog_why *why)
 {
     if (k->held_back)
         return;
-    if (acks_waiting(&k->acks) || k->wins_now || k->probe.ask)
+    if (k->wins_now || k->probe.ask)
         lower(due, why, k->now, FOG_WHY_OUTPUT);
+    if (acks_waiting(&k->acks))
+        lower(due, why, k->acks_due > k->now ? k->acks_due : k->now, FOG_WHY_OUTPUT);
     lower(due, why, fogi_reopen_deadline(&k->reopen), FOG_WHY_PROBE);
     lower(due, why, fogi_hello_deadline(&k->hello), FOG_WHY_OUTPUT);
     if (kcp_data_waits(k)) {

@@ -5,6 +5,19 @@
  * proof of a lost session, ACKs, una, window, PUSHes and the rest.
  */
 #include "arq/kcp_int.h"
+#include "arq/sack.h"
+
+#include <string.h>
+
+/* A peer of our kind is answered once so many PUSHes wait, or after a part of a round trip. */
+#define BATCH 10
+#define BATCH_RTTS 32
+#define BATCH_WAIT FOG_MS(4)
+#define BATCH_WAIT_FIRST FOG_MS(1)
+
+/* How hellos of our kind begin, and from which version on they know sack.h. */
+#define KIN_NAME 3
+#define KIN_VERSION 1
 
 /* The newest una in a datagram, and the window told with it. */
 struct told {
@@ -97,6 +110,11 @@ segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
                 tell_outcome(k, last);
             fogi_txlog_resolve(&k->log, last, TX_DONE);
         }
+        if (!t && g->sends == 1 && last->state == TX_LOST && last->by_order) {
+            k->n.late++;
+            if (last->calm)
+                k->cc.ops->spurious(&k->cc);
+        }
         if (!t)
             t = last;
     }
@@ -124,23 +142,21 @@ take_rtt(struct kcp *k, const struct tx *t, fog_time now)
     }
 }
 
-static void
+/* True when it names a transmission of ours. */
+static bool
 on_ack(struct kcp *k, const struct seg *s, fog_time now)
 {
     k->n.acks_in++;
-    if (!seq_in(s->sn, k->snd.una, k->snd.next)) {
-        k->n.stale_acks++;
-        return;
-    }
+    bool open = seq_in(s->sn, k->snd.una, k->snd.next);
     struct tx *t = fogi_txlog_find(&k->log, s->ts, s->sn);
+    k->n.stale_acks += !open || snd_at(&k->snd, s->sn)->state == SND_ACKED;
     if (!t) {
-        k->n.forged_acks++;
-        return;
+        k->n.forged_acks += open;
+        return false;
     }
-    bool known = snd_at(&k->snd, s->sn)->state == SND_ACKED;
-    k->n.stale_acks += known;
-    if (t->state == TX_ACKED)
-        return;
+    if (t->state == TX_ACKED || (!open && k->o.cc == FOG_CC_CLASSIC))
+        return true;
+    bool known = !open || snd_at(&k->snd, s->sn)->state == SND_ACKED;
     take_rtt(k, t, now);
     if (t->state == TX_OUT)
         tell_outcome(k, t);
@@ -149,6 +165,28 @@ on_ack(struct kcp *k, const struct seg *s, fog_time now)
     prove(k);
     if (!known)
         segment_arrived(k, s->sn, t, now);
+    return true;
+}
+
+/* The map of a peer of our kind: as una, but beyond the first hole. It counts only beside an ACK that
+ * names one of our stamps, so that nobody else can draw it. */
+static void
+on_map(struct kcp *k, const struct seg *s, fog_time now)
+{
+    struct sack_reader map;
+    uint32_t sn;
+    if (!k->validated || !fogi_sack_open(&map, s->data, s->len))
+        return;
+    while (fogi_sack_next(&map, &sn)) {
+        if (!seq_in(sn, k->snd.una, k->snd.next))
+            continue;
+        const struct snd_seg *g = snd_at(&k->snd, sn);
+        if (g->state == SND_ACKED)
+            continue;
+        if (g->sends == 1)
+            fogi_loss_acked(&k->loss, g->tx);
+        segment_arrived(k, sn, NULL, now);
+    }
 }
 
 /* A peer that is to prove itself says that our first segment arrived, but its ACK, whose stamp
@@ -206,6 +244,32 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
     k->n.limit_acks_hit += unlisted;
     if (v == RCV_NEW)
         fogi_reopen_stop(&k->reopen);
+    k->acks_for++;
+}
+
+/* The peer's hello came: it may be of our kind. */
+static void
+on_hello(struct kcp *k)
+{
+    const struct hello *h = &k->hello;
+    kcp_event(k, FOG_ARQ_HELLO);
+    if (h->mine_len > KIN_NAME && h->theirs_len > KIN_NAME &&
+        memcmp(h->mine, h->theirs, KIN_NAME) == 0 && h->theirs[KIN_NAME] >= KIN_VERSION)
+        k->rcv.kin = k->acks.all = true;
+}
+
+/* When what has just come is to be answered. */
+static void
+plan_acks(struct kcp *k, bool waited, fog_time now)
+{
+    if (!k->rcv.kin || k->acks_for >= BATCH) {
+        k->acks_due = now;
+        return;
+    }
+    if (waited || !acks_waiting(&k->acks))
+        return;
+    fog_time wait = k->rtt.srtt_us ? k->rtt.srtt_us / BATCH_RTTS : BATCH_WAIT_FIRST;
+    k->acks_due = now + (wait < BATCH_WAIT ? wait : BATCH_WAIT);
 }
 
 /* Hands what the acknowledgements of a datagram said to congestion control. False: nothing. */
@@ -239,9 +303,12 @@ apply_told(struct kcp *k, const struct seg *segs, unsigned n, fog_time now)
 {
     fog_time srtt = k->rtt.srtt_us;
     struct told told = {segs[0].una, segs[0].wnd};
+    bool named = false;
     for (unsigned i = 0; i < n; i++) {
         if (segs[i].cmd == SEG_ACK)
-            on_ack(k, &segs[i], now);
+            named |= on_ack(k, &segs[i], now);
+        if (segs[i].cmd == SEG_WINS && named)
+            on_map(k, &segs[i], now);
         if (seq_le(told.una, segs[i].una))
             told = (struct told){segs[i].una, segs[i].wnd};
     }
@@ -262,15 +329,17 @@ static void
 apply_brought(struct kcp *k, const struct seg *segs, unsigned n,
               const struct rcv_stage st[FOG_SEGMENTS_MAX], fog_time now)
 {
+    bool waited = acks_waiting(&k->acks);
     for (unsigned i = 0; i < n; i++) {
         if (segs[i].cmd == SEG_PUSH)
             on_push(k, &segs[i], &st[i]);
         else if (segs[i].cmd == SEG_WASK)
             k->wins_now = true;
-        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 &&
+        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 && segs[i].data[0] != SACK_MARK &&
                  fogi_hello_received(&k->hello, segs[i].data, segs[i].len, now))
-            kcp_event(k, FOG_ARQ_HELLO);
+            on_hello(k);
     }
+    plan_acks(k, waited, now);
     fogi_rcv_settle(&k->rcv, &k->mem);
 }
 

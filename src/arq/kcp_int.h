@@ -46,6 +46,9 @@ struct kcp {
     /* receiving */
     struct rcv rcv;
     struct acks acks;
+    fog_time acks_due;      /* a peer of our kind is answered in batches: when, at the latest */
+    uint32_t acks_for;      /* PUSH since the last answer                          */
+    uint32_t sack_from;     /* where its map goes on                               */
 
     /* the rest */
     struct probe probe;
@@ -86,6 +89,13 @@ kcp_window_free(const struct kcp *k)
 {
     uint32_t window = cc_span(&k->cc), span = snd_span(&k->snd);
     return window > span ? window - span : 0;
+}
+
+/** Whether acknowledgements should leave now, even alone. */
+static inline bool
+kcp_acks_due(const struct kcp *k, fog_time now)
+{
+    return acks_waiting(&k->acks) && now >= k->acks_due;
 }
 
 /** Bytes that may be put on their way now. */

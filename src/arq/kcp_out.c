@@ -7,6 +7,7 @@
  * Toward a peer that has not proven its address at most three times the bytes received leave.
  */
 #include "arq/kcp_int.h"
+#include "arq/sack.h"
 
 #include <string.h>
 
@@ -57,15 +58,31 @@ put(struct kcp *k, struct writer *w, enum seg_cmd cmd, uint32_t sn, uint32_t ts,
     w->segs++;
 }
 
+/* The map leaves in the datagram of the newest ACK; a datagram without room for both ends before. */
 static void
-put_acks(struct kcp *k, struct writer *w)
+put_map(struct kcp *k, struct writer *w)
+{
+    if (!k->rcv.kin || !fits(w, SACK_MAX))
+        return;
+    size_t len = fogi_sack_put(&k->rcv, &k->sack_from, payload_at(w));
+    if (len > 0)
+        put(k, w, SEG_WINS, SN_NOBODY(k), 0, len);
+}
+
+static void
+put_acks(struct kcp *k, struct writer *w, fog_time now)
 {
     struct ack ack;
+    bool company = kcp_data_waits(k) && fogi_pace_may(&k->pace, now);
+    if (!acks_waiting(&k->acks) || (!kcp_acks_due(k, now) && !company))
+        return;
+    k->acks_for = 0;
     while (fits(w, 0) && fogi_acks_next(&k->acks, &k->mem, k->rcv.next, &ack)) {
         put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
         fogi_rcv_acked(&k->rcv, ack.sn);
         k->n.acks_out++;
     }
+    put_map(k, w);
 }
 
 static void
@@ -182,7 +199,7 @@ put_data(struct kcp *k, struct writer *w, fog_time now)
 static bool
 anything_waits(const struct kcp *k, fog_time now)
 {
-    return acks_waiting(&k->acks) || k->wins_now || k->probe.ask || kcp_data_waits(k) ||
+    return kcp_acks_due(k, now) || k->wins_now || k->probe.ask || kcp_data_waits(k) ||
            now >= fogi_reopen_deadline(&k->reopen) || now >= fogi_hello_deadline(&k->hello);
 }
 
@@ -218,7 +235,7 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
     if (k->failed || k->held_back)
         return FOG_OK;
     struct writer w = {.buf = buf, .room = room_of(k)};
-    put_acks(k, &w);
+    put_acks(k, &w, now);
     put_windows(k, &w, now);
     put_hello(k, &w, w.len > 0 || kcp_data_waits(k), now);
     put_data(k, &w, now);

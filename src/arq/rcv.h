@@ -33,6 +33,8 @@ struct rcv {
     uint32_t wnd;        /* segments: what may come, as the peer is told */
     uint32_t most;       /* segments: what is taken, at most wnd; less from a stranger */
     uint32_t read, next; /* sn */
+    uint32_t top;        /* sn after the highest that has arrived; next when there is no hole */
+    bool kin;            /* the peer is of our kind: fewer names, see sack.h */
     uint32_t filled;     /* slots */
     uint16_t off;        /* bytes of the slot at `read` already consumed */
     uint8_t empty_run;   /* zero-length segments in a row */
@@ -90,6 +92,13 @@ static inline uint32_t
 rcv_window(const struct rcv *r)
 {
     return r->wnd - (r->next - r->read);
+}
+
+/** Whether sn has arrived; next <= sn. */
+static inline bool
+rcv_has(const struct rcv *r, uint32_t sn)
+{
+    return sn - r->read < r->cap && r->ring[sn & (r->cap - 1)].filled;
 }
 
 #endif
