@@ -135,7 +135,7 @@ kcp_tick(struct fog_arq *a, fog_time now)
     }
     fogi_probe_tick(&k->probe, now);
     if (now >= fogi_loss_deadline(&k->loss, &k->log, k->rtt.rto_us)) {
-        bool overdue = k->loss.recheck > now;
+        bool overdue = k->loss.recheck == FOG_TIME_NEVER;
         k->n.timeouts += overdue;
         if (overdue) {
             k->cc.ops->timeout(&k->cc);

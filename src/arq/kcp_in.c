@@ -115,11 +115,10 @@ segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
             if (last->calm)
                 k->cc.ops->spurious(&k->cc);
         }
-        if (!t)
+        if (!t && g->sends == 1)
             t = last;
     }
-    if (t)
-        fogi_rate_arrived(&k->rate, &k->sample, t, bytes, now);
+    fogi_rate_arrived(&k->rate, &k->sample, t, bytes, now);
     answered(k, now);
     fogi_snd_ack(&k->snd, &k->mem, sn);
 }

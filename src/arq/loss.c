@@ -12,7 +12,7 @@
 void
 fogi_loss_init(struct loss *s, uint32_t reorder, bool sparing)
 {
-    *s = (struct loss){.reorder = reorder, .sparing = sparing};
+    *s = (struct loss){.reorder = reorder, .sparing = sparing, .recheck = FOG_TIME_NEVER};
 }
 
 void
@@ -20,7 +20,6 @@ fogi_loss_timed(struct loss *s)
 {
     s->timed = true;
     s->reorder = TIMED_ORDER;
-    s->recheck = FOG_TIME_NEVER;
 }
 
 void
@@ -174,11 +173,13 @@ fogi_loss_deadline(const struct loss *s, const struct txlog *l, fog_time rto)
 {
     if (l->out == 0 || !txlog_has(l, s->head))
         return FOG_TIME_NEVER;
+    if (s->recheck != FOG_TIME_NEVER)
+        return s->recheck;
     fog_time wait = wait_time(s, rto);
     if (wait == FOG_TIME_NEVER)
         return FOG_TIME_NEVER;
     fog_time from = txlog_at(l, s->head)->sent_at;
     if (s->backoff > 0 && s->timeout_at > from)
         from = s->timeout_at;
-    return s->timed && s->recheck < from + wait ? s->recheck : from + wait;
+    return from + wait;
 }

@@ -28,7 +28,7 @@ fogi_rate_arrived(struct rate *r, struct rate_sample *s, const struct tx *t, siz
 {
     r->delivered += bytes;
     r->delivered_at = now;
-    if (s->valid && (t->delivered < s->prior || t->sent_at < s->newest_at))
+    if (!t || (s->valid && (t->delivered < s->prior || t->sent_at < s->newest_at)))
         return;
     s->valid = true;
     s->limited = t->limited;
@@ -36,7 +36,8 @@ fogi_rate_arrived(struct rate *r, struct rate_sample *s, const struct tx *t, siz
     s->prior_at = t->delivered_at;
     s->sent_us = t->sent_at - t->first_sent_at;
     s->newest_at = t->sent_at;
-    r->first_sent_at = t->sent_at;
+    if (t->sent_at > r->first_sent_at)
+        r->first_sent_at = t->sent_at;
 }
 
 void

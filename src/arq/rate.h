@@ -42,7 +42,7 @@ void fogi_rate_sent(struct rate *r, struct tx *t, size_t out, fog_time now);
 /** There was nothing more to send although there was room; `out` bytes are on their way. */
 void fogi_rate_idle(struct rate *r, size_t out);
 
-/** t arrived; bytes is what it newly delivered. Adds to the sample, which starts zeroed. */
+/** t arrived, or one that is not known (NULL); bytes is what it newly delivered. Adds to the sample, which starts zeroed. */
 void fogi_rate_arrived(struct rate *r, struct rate_sample *s, const struct tx *t, size_t bytes,
                        fog_time now);
 
