@@ -138,7 +138,8 @@ kcp_tick(struct fog_arq *a, fog_time now)
         bool overdue = k->loss.recheck == FOG_TIME_NEVER;
         k->n.timeouts += overdue;
         if (overdue) {
-            k->cc.ops->timeout(&k->cc);
+            if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
+                k->cc.ops->timeout(&k->cc);
             fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
         }
     }

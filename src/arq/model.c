@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define MEAN_OF 8 /* samples that make a mean; a round with fewer goes on with the next */
 #define GAIN_START 2.77
 #define GAIN_DRAIN 0.6
 #define GAIN_FAST 1.25
@@ -15,6 +16,7 @@
 #define REST_FOR FOG_MS(100)
 #define LOSS_MOST 0.5         /* more random loss than this is not made up for */
 #define LOSS_FADE 0.9         /* per round */
+#define QUEUED_LONG 4          /* rounds with a queue, until loss is doubted */
 #define SLOW_ENOUGH 200       /* outcomes of slower rounds that may speak alone */
 
 void
@@ -39,7 +41,7 @@ queue(const struct model *m)
 static bool
 queue_stands(const struct model *m)
 {
-    return queue(m) > between(m->base_us / 8, FOG_MS(1), FOG_MS(16));
+    return queue(m) > between(m->base_us / 8, FOG_MS(1), FOG_MS(16)) + 2 * m->spread_us;
 }
 
 static void
@@ -51,6 +53,8 @@ enter(struct model *m, enum model_state state, fog_time now)
     m->phase = 2;
     m->flat = 0;
     m->round_kept = m->round_lost = 0;
+    if (state == MODEL_DRAIN) /* what the start had lost in its queue is yet to be told */
+        m->doubtful = 2;
 }
 
 /* ------------------------------------------------------------------------------ round trip, rate */
@@ -60,13 +64,14 @@ take_rtt(struct model *m, fog_time rtt)
 {
     if (rtt <= 0)
         return;
-    if (m->least_us == 0 || rtt < m->least_us)
-        m->least_us = rtt;
+    fog_time off = rtt > m->mean_us ? rtt - m->mean_us : m->mean_us - rtt;
+    if (m->mean_us)
+        m->spread_us = (15 * m->spread_us + off) / 16;
     m->round_rtt += rtt;
     m->round_n++;
-    m->recent[m->recent_n++ % 16] = rtt;
-    if (m->recent_n == 32)
-        m->recent_n = 16;
+    m->recent[m->recent_n++ % MODEL_RECENT] = rtt;
+    if (m->recent_n == 2 * MODEL_RECENT)
+        m->recent_n = MODEL_RECENT;
 }
 
 static void
@@ -96,9 +101,11 @@ close_bw(struct model *m)
 static void
 close_rtt(struct model *m, fog_time now)
 {
-    if (m->round_n == 0)
+    if (m->round_n < (m->state == MODEL_REST ? 1 : MEAN_OF))
         return;
     m->mean_us = m->round_rtt / m->round_n;
+    m->round_rtt = 0;
+    m->round_n = 0;
     if (m->base_us == 0 || m->mean_us < m->base_us) {
         m->base_us = m->mean_us;
         m->base_at = now;
@@ -115,19 +122,39 @@ share(double lost, double kept)
     return lost + kept > 0 ? lost / (lost + kept) : 0;
 }
 
+/* While a queue stands whatever is sent, random loss is overestimated. */
+static void
+doubt_loss(struct model *m)
+{
+    if (++m->queued_for < QUEUED_LONG)
+        return;
+    m->queued_for = QUEUED_LONG;
+    m->lost *= LOSS_FADE;
+    m->slow_lost *= LOSS_FADE;
+}
+
+static void
+fold_loss(struct model *m, bool slow)
+{
+    m->queued_for = 0;
+    m->kept = m->kept * LOSS_FADE + m->round_kept;
+    m->lost = m->lost * LOSS_FADE + m->round_lost;
+    if (slow) {
+        m->slow_kept = m->slow_kept * LOSS_FADE + m->round_kept;
+        m->slow_lost = m->slow_lost * LOSS_FADE + m->round_lost;
+    }
+}
+
+/* The round is over; slow: its outcomes are of the slower round before. */
 static void
 close_loss(struct model *m, bool slow)
 {
-    if (m->doubtful > 0) {
+    if (m->doubtful > 0)
         m->doubtful--;
-    } else if (!queue_stands(m)) {
-        m->kept = m->kept * LOSS_FADE + m->round_kept;
-        m->lost = m->lost * LOSS_FADE + m->round_lost;
-        if (slow) {
-            m->slow_kept = m->slow_kept * LOSS_FADE + m->round_kept;
-            m->slow_lost = m->slow_lost * LOSS_FADE + m->round_lost;
-        }
-    }
+    else if (queue_stands(m))
+        doubt_loss(m);
+    else
+        fold_loss(m, slow);
     m->round_kept = m->round_lost = 0;
     m->p = share(m->lost, m->kept);
     if (m->slow_kept + m->slow_lost >= SLOW_ENOUGH) {
@@ -166,21 +193,23 @@ fogi_model_timeout(struct model *m)
 
 /* ----------------------------------------------------------------------------------------- states */
 
-/* Even the quickest of the last samples waited. */
+/* The last samples waited, on average. */
 static bool
 queue_shows(const struct model *m)
 {
-    if (m->recent_n < 16)
+    if (m->recent_n < MODEL_RECENT || m->base_us == 0)
         return false;
-    fog_time least = m->recent[0];
-    for (unsigned i = 1; i < 16; i++)
-        least = m->recent[i] < least ? m->recent[i] : least;
-    return least > m->least_us + between(m->least_us / 8, FOG_MS(4), FOG_MS(16));
+    fog_time sum = 0;
+    for (unsigned i = 0; i < MODEL_RECENT; i++)
+        sum += m->recent[i];
+    fog_time over = sum / MODEL_RECENT - m->base_us;
+    return over > between(m->base_us / 8, FOG_MS(4), FOG_MS(16)) + m->spread_us;
 }
 
 static void
 startup_round(struct model *m, fog_time now)
 {
+    close_loss(m, false);
     if ((double)m->bw >= GROWS * (double)m->bw_full) {
         m->bw_full = m->bw;
         m->flat = 0;
@@ -194,7 +223,7 @@ static double
 even_gain(const struct model *m)
 {
     fog_time allowed = m->base_us / 32 > 1000 ? m->base_us / 32 : 1000;
-    fog_time over = queue(m) - allowed;
+    fog_time over = queue(m) - allowed - m->spread_us;
     if (over <= 0 || m->base_us == 0)
         return 1;
     double back = 0.5 * (double)over / (double)m->base_us;
@@ -204,7 +233,9 @@ even_gain(const struct model *m)
 static void
 cruise_round(struct model *m, fog_time now)
 {
-    close_loss(m, m->phase == 1);
+    /* In the round of the slower phase, only losses of the one before the probe come in. */
+    if (m->phase != 1)
+        close_loss(m, m->phase == 2);
     if (now - m->base_at > BASE_FOR) {
         enter(m, MODEL_REST, now);
         return;
@@ -224,7 +255,6 @@ rest_round(struct model *m, fog_time now)
         return;
     m->base_us = m->mean_us;
     m->base_at = now;
-    m->least_us = m->mean_us;
     enter(m, MODEL_CRUISE, now);
 }
 
@@ -248,8 +278,6 @@ close_round(struct model *m, const struct cc_ack *a)
     else if (m->state == MODEL_REST)
         rest_round(m, a->now);
     m->round_ends = a->delivered;
-    m->round_rtt = 0;
-    m->round_n = 0;
     m->round_bw = 0;
     m->round_limited = false;
 }

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #define MODEL_ROUNDS 10
+#define MODEL_RECENT 16
 #define MODEL_SEGS_FIRST 32 /* segments that may leave before anything is known */
 
 /* What one batch of acknowledgements tells. */
@@ -63,9 +64,10 @@ struct model {
     uint64_t round_bw;    /* last sample that may count                       */
     bool round_limited;
 
-    fog_time least_us, base_us, base_at; /* least ever of one; of a round's mean in ten seconds */
+    fog_time base_us, base_at; /* least mean of a round in ten seconds        */
     fog_time mean_us;     /* of the last round                                */
-    fog_time recent[16];  /* STARTUP: the last samples                        */
+    fog_time spread_us;   /* how far samples are from it, smoothed            */
+    fog_time recent[MODEL_RECENT]; /* STARTUP: the last samples               */
     uint8_t recent_n;
 
     double p;             /* share lost at random                             */
@@ -86,7 +88,7 @@ uint64_t fogi_model_rate(const struct model *m, fog_time srtt_us);
 static inline bool
 fogi_model_is_calm(const struct model *m)
 {
-    return m->state == MODEL_CRUISE && m->phase > 0;
+    return m->state == MODEL_STARTUP || (m->state == MODEL_CRUISE && m->phase > 0);
 }
 
 #endif
