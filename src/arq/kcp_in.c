@@ -254,7 +254,7 @@ on_hello(struct kcp *k)
     kcp_event(k, FOG_ARQ_HELLO);
     if (h->mine_len > KIN_NAME && h->theirs_len > KIN_NAME &&
         memcmp(h->mine, h->theirs, KIN_NAME) == 0 && h->theirs[KIN_NAME] >= KIN_VERSION)
-        k->rcv.kin = k->acks.all = true;
+        k->rcv.kin = k->acks.kin = true;
 }
 
 /* When what has just come is to be answered. */

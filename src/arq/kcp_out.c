@@ -70,6 +70,17 @@ put_map(struct kcp *k, struct writer *w)
 }
 
 static void
+put_past(struct kcp *k, struct writer *w)
+{
+    struct ack ack;
+    unsigned at = 0;
+    while (fits(w, 0) && fogi_acks_again(&k->acks, &at, &ack)) {
+        put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
+        k->n.acks_out++;
+    }
+}
+
+static void
 put_acks(struct kcp *k, struct writer *w, fog_time now)
 {
     struct ack ack;
@@ -77,9 +88,12 @@ put_acks(struct kcp *k, struct writer *w, fog_time now)
     if (!acks_waiting(&k->acks) || (!kcp_acks_due(k, now) && !company))
         return;
     k->acks_for = 0;
+    put_past(k, w);
     while (fits(w, 0) && fogi_acks_next(&k->acks, &k->mem, k->rcv.next, &ack)) {
         put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
         fogi_rcv_acked(&k->rcv, ack.sn);
+        if (k->acks.kin && acks_waiting(&k->acks)) /* the last one is no repair's */
+            fogi_acks_remember(&k->acks, &ack);
         k->n.acks_out++;
     }
     put_map(k, w);

@@ -8,7 +8,9 @@
 #define GAIN_DRAIN 0.6
 #define GAIN_FAST 1.25
 #define GAIN_SLOW 0.75
+#define BACK_MOST 0.25 /* how much slower an even round may be */
 #define PHASES 8
+#define DRAIN_ROUNDS_MOST 8
 #define ROOM_FACTOR 2.0       /* round trips' worth on its way: late acks and repairs need the second */
 #define GROWS 1.25            /* STARTUP: less growth than this counts as none */
 #define FLAT_ROUNDS 3
@@ -227,7 +229,7 @@ even_gain(const struct model *m)
     if (over <= 0 || m->base_us == 0)
         return 1;
     double back = 0.5 * (double)over / (double)m->base_us;
-    return 1 - (back < 0.15 ? back : 0.15);
+    return 1 - (back < BACK_MOST ? back : BACK_MOST);
 }
 
 static void
@@ -265,14 +267,22 @@ bdp(const struct model *m)
 }
 
 static void
+drain_round(struct model *m, const struct cc_ack *a)
+{
+    bool drained = a->out <= bdp(m) && !queue_stands(m);
+    if (++m->flat > DRAIN_ROUNDS_MOST || (drained && m->flat > 1))
+        enter(m, MODEL_CRUISE, a->now);
+}
+
+static void
 close_round(struct model *m, const struct cc_ack *a)
 {
     close_bw(m);
     close_rtt(m, a->now);
     if (m->state == MODEL_STARTUP)
         startup_round(m, a->now);
-    else if (m->state == MODEL_DRAIN && (a->out <= bdp(m) || ++m->flat > FLAT_ROUNDS + 4))
-        enter(m, MODEL_CRUISE, a->now);
+    else if (m->state == MODEL_DRAIN)
+        drain_round(m, a);
     else if (m->state == MODEL_CRUISE)
         cruise_round(m, a->now);
     else if (m->state == MODEL_REST)

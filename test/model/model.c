@@ -263,12 +263,16 @@ print_result(const struct run *r)
     double most = 1.09 / (1 - r->row->loss);
     double share = goodput / r->row->limit;
     double back = (double)b->bytes / (double)r->delivered;
+    struct fog_arq_status got = {0};
+    if (r->rx)
+        fog_arq_status(r->rx, &got);
     printf("%-9s %7.2f %5.3f /%4.2f %s wire %.3f /%.3f %s back %.3f drops %5llu queue %5.1f %6.1f "
-           "resent %.3f to %llu",
+           "resent %.3f twice %.3f to %llu",
            r->row->name, goodput, share, r->row->goal, share >= r->row->goal ? "ok " : "LOW", wire,
            most, wire <= most ? "ok  " : "HIGH", back, (unsigned long long)t->tail_dropped,
            quantile(r, 0.5), quantile(r, 0.99),
            (double)st.n.resent / (double)(st.n.segments_out ? st.n.segments_out : 1),
+           (double)got.n.duplicates / (double)(got.n.segments_in ? got.n.segments_in : 1),
            (unsigned long long)st.n.timeouts);
     double back_ms = recovery(r);
     if (r->row->dark)
