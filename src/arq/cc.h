@@ -43,6 +43,13 @@ cc_span(const struct cc *c)
     return c->snd_wnd < c->peer_wnd ? c->snd_wnd : c->peer_wnd;
 }
 
+/** Share of what leaves that is lost at random, as far as known. */
+static inline double
+cc_random_loss(const struct cc *c)
+{
+    return c->model.p;
+}
+
 /** Fixed windows, as vproxy's fast1..fast4: no reaction to loss or delay. */
 void fogi_cc_fixed(struct cc *c, uint32_t snd_wnd, uint32_t mtu);
 

@@ -10,8 +10,9 @@
 
 /* May wait beyond what the window takes; no more, so that the choice above is made late. */
 #define QUEUE_BYTES 16384
-/* Segments. Two and a half round trips of 200 Mbit/s over 300 ms; 20 MB when a peer has them kept. */
-#define WINDOW 16384
+/* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB, when a
+ * peer makes us keep them all; they come from the memory that all sessions share. */
+#define WINDOW 24576
 #define WINDOW_CLASSIC 1024
 #define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
 #define RATE_MIN 1000
@@ -19,7 +20,7 @@
 /* Segments that a stranger may make us keep. More are told, so that an honest one keeps sending. */
 #define STRANGER_SEGS 2
 
-static_assert(sizeof(struct kcp) <= 1920, "an idle engine is small");
+static_assert(sizeof(struct kcp) <= 2048, "an idle engine is small");
 
 /* vproxy's parameter sets (wire-vproxy section 1.3), fast1 to fast4. */
 struct fast_set {
@@ -167,6 +168,7 @@ lower_for_output(const struct kcp *k, fog_time *due, enum fog_why *why)
         lower(due, why, k->acks_due > k->now ? k->acks_due : k->now, FOG_WHY_OUTPUT);
     lower(due, why, fogi_reopen_deadline(&k->reopen), FOG_WHY_PROBE);
     lower(due, why, fogi_hello_deadline(&k->hello), FOG_WHY_OUTPUT);
+    lower(due, why, fogi_copies_deadline(&k->copies), FOG_WHY_PACE);
     if (kcp_data_waits(k)) {
         fog_time at = fogi_pace_when(&k->pace);
         if (at < k->retry_at)

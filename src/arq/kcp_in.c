@@ -10,10 +10,14 @@
 #include <string.h>
 
 /* A peer of our kind is answered once so many PUSHes wait, or after a part of a round trip. */
-#define BATCH 10
+#define BATCH 16
 #define BATCH_RTTS 32
 #define BATCH_WAIT FOG_MS(4)
 #define BATCH_WAIT_FIRST FOG_MS(1)
+
+/* What copies of tails may cost: a share of what is delivered, or a few segments per round trip. */
+#define FAVOUR_PER_CENT 3
+#define FAVOUR_SEGS 16
 
 /* How hellos of our kind begin, and from which version on they know sack.h. */
 #define KIN_NAME 3
@@ -293,6 +297,11 @@ tell_cc(struct kcp *k, fog_time now)
         .out = k->log.out_bytes,
     };
     k->cc.ops->acked(&k->cc, &a);
+    if (k->rtt.srtt_us > 0) {
+        uint64_t share = k->sample.bytes_per_s / 100 * FAVOUR_PER_CENT;
+        uint64_t few = (uint64_t)FAVOUR_SEGS * k->o.mtu * 1000000 / (uint64_t)k->rtt.srtt_us;
+        fogi_copies_allow(&k->copies, share > few ? share : few, FAVOUR_SEGS * k->o.mtu, now);
+    }
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "arq/acks.h"
 #include "arq/arq_int.h"
 #include "arq/cc.h"
+#include "arq/copies.h"
 #include "arq/hello.h"
 #include "arq/loss.h"
 #include "arq/pace.h"
@@ -31,6 +32,7 @@ struct kcp {
     struct rtt rtt;
     struct cc cc;
     struct pace pace;
+    struct copies copies;
     struct rate rate;
     struct rate_sample sample; /* of the datagram being taken in                    */
     fog_time latest_rtt;    /* of the newest transmission that datagram names; 0: none */

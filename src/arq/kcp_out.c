@@ -12,6 +12,12 @@
 #include <string.h>
 
 #define AMPLIFICATION 3
+/* Parts of a round trip after which a copy leaves, and the random loss from which tails have one,
+ * and two. */
+#define REPAIR_PART 32
+#define TAIL_PART 10
+#define TAIL_LOSS 0.01
+#define TAIL_LOSS_MANY 0.05
 #define RETRY_AFTER FOG_MS(10) /* when memory was short */
 
 /* WASK and WINS carry an sn that nobody can have sent yet, so that they never seem to name a
@@ -25,6 +31,7 @@ struct writer {
     size_t len, room;
     unsigned segs;
     size_t payload; /* bytes of PUSH payload in it */
+    size_t copied;  /* ... of which copies; they are not paced */
 };
 
 static bool
@@ -92,7 +99,8 @@ put_acks(struct kcp *k, struct writer *w, fog_time now)
     while (fits(w, 0) && fogi_acks_next(&k->acks, &k->mem, k->rcv.next, &ack)) {
         put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
         fogi_rcv_acked(&k->rcv, ack.sn);
-        if (k->acks.kin && acks_waiting(&k->acks)) /* the last one is no repair's */
+        /* What the map's first piece shows is told often enough. */
+        if (k->acks.kin && seq_lt(ack.sn, k->rcv.top - RCV_NEAR))
             fogi_acks_remember(&k->acks, &ack);
         k->n.acks_out++;
     }
@@ -155,6 +163,51 @@ put_push(struct kcp *k, struct writer *w, uint32_t sn, fog_time now)
     k->n.segments_out++;
 }
 
+/* A segment lost once more holds back all behind it for another round trip. Where the window has no
+ * room for that, its repair leaves in two copies. */
+static void
+copy_repair(struct kcp *k, uint32_t sn, fog_time now)
+{
+    fog_time later = k->rtt.srtt_us / REPAIR_PART;
+    uint32_t behind = snd_span(&k->snd) + (uint32_t)(k->log.out_bytes / k->o.mtu);
+    if (k->o.cc == FOG_CC_MODEL && k->validated && behind > cc_span(&k->cc))
+        fogi_copies_add(&k->copies, sn, snd_at(&k->snd, sn)->tx, now + later);
+}
+
+/* Nothing follows the newest segment that could tell its loss soon: where some are lost, it leaves
+ * again, and once more where many are. */
+static void
+copy_tail(struct kcp *k, uint32_t sn, fog_time now)
+{
+    const struct snd_seg *g = snd_at(&k->snd, sn);
+    double p = cc_random_loss(&k->cc);
+    unsigned most = p > TAIL_LOSS_MANY ? 2 : p > TAIL_LOSS ? 1 : 0;
+    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 || sn + 1 != k->snd.next || g->sends > most)
+        return;
+    if (bucket_take(&k->copies.favour, FOG_KCP_HEADER + (uint32_t)g->len, now))
+        fogi_copies_add(&k->copies, sn, g->tx, now + k->rtt.srtt_us / TAIL_PART);
+}
+
+/* Copies that are due, unless their segment has arrived or was sent again meanwhile. They do not
+ * wait for the pacer: few leave, and late ones are no use. */
+static void
+put_copies(struct kcp *k, struct writer *w, fog_time now)
+{
+    struct copy c;
+    while (now >= fogi_copies_deadline(&k->copies) && fits(w, k->mss)) {
+        if (!fogi_copies_next(&k->copies, &c, now) || !seq_in(c.sn, k->snd.una, k->snd.next))
+            continue;
+        const struct snd_seg *g = snd_at(&k->snd, c.sn);
+        if (g->state != SND_FLYING || g->tx != c.tx || !log_room(k, now))
+            continue;
+        fogi_snd_copy(&k->snd, c.sn, payload_at(w));
+        put_push(k, w, c.sn, now);
+        w->copied += g->len;
+        k->n.redundant++;
+        copy_tail(k, c.sn, now);
+    }
+}
+
 static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
@@ -163,8 +216,10 @@ put_lost(struct kcp *k, struct writer *w, fog_time now)
             k->retry_at = now + RETRY_AFTER;
             return;
         }
-        put_push(k, w, fogi_snd_again(&k->snd, payload_at(w)), now);
+        uint32_t sn = fogi_snd_again(&k->snd, payload_at(w));
+        put_push(k, w, sn, now);
         k->n.resent++;
+        copy_repair(k, sn, now);
     }
 }
 
@@ -193,7 +248,9 @@ put_new(struct kcp *k, struct writer *w, fog_time now)
         }
         if (k->snd.flight == 0)
             k->waiting_since = now;
-        put_push(k, w, fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len), now);
+        uint32_t sn = fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len);
+        put_push(k, w, sn, now);
+        copy_tail(k, sn, now);
         if (++k->n_first == k->o.rotate_after)
             kcp_event(k, FOG_ARQ_WORN);
     }
@@ -234,8 +291,8 @@ sent(struct kcp *k, const struct writer *w, fog_time now)
     k->n.datagrams_out++;
     k->n.bytes_out += w->len;
     fogi_reopen_told(&k->reopen, rcv_window(&k->rcv));
-    if (w->payload)
-        fogi_pace_sent(&k->pace, w->len, now);
+    if (w->payload > w->copied)
+        fogi_pace_sent(&k->pace, w->len - w->copied, now);
 }
 
 int
@@ -252,6 +309,7 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
     put_acks(k, &w, now);
     put_windows(k, &w, now);
     put_hello(k, &w, w.len > 0 || kcp_data_waits(k), now);
+    put_copies(k, &w, now);
     put_data(k, &w, now);
     if (w.len > 0) {
         sent(k, &w, now);

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define MEAN_OF 8 /* samples that make a mean; a round with fewer goes on with the next */
-#define GAIN_START 2.77
+#define GAIN_START 2.5
+#define QUICK_PART 4 /* STARTUP: of a round trip; a whole one would lag behind the growth */
 #define GAIN_DRAIN 0.6
 #define GAIN_FAST 1.25
 #define GAIN_SLOW 0.75
@@ -66,9 +67,14 @@ take_rtt(struct model *m, fog_time rtt)
 {
     if (rtt <= 0)
         return;
-    fog_time off = rtt > m->mean_us ? rtt - m->mean_us : m->mean_us - rtt;
-    if (m->mean_us)
+    fog_time off = rtt > m->last_us ? rtt - m->last_us : m->last_us - rtt;
+    if (m->last_us)
         m->spread_us = (15 * m->spread_us + off) / 16;
+    m->last_us = rtt;
+    if (m->base_us == 0) {
+        m->base_us = rtt;
+        m->rough = true;
+    }
     m->round_rtt += rtt;
     m->round_n++;
     m->recent[m->recent_n++ % MODEL_RECENT] = rtt;
@@ -83,6 +89,22 @@ take_bw(struct model *m, uint64_t bw)
         m->bw_of[m->slot] = bw;
     if (bw > m->bw)
         m->bw = bw;
+}
+
+/* STARTUP: what arrives now. */
+static void
+take_quick(struct model *m, const struct cc_ack *a)
+{
+    fog_time over = a->now - m->quick_at;
+    if (m->quick_at && over < m->base_us / QUICK_PART)
+        return;
+    if (m->quick_at && a->delivered > m->quick_from) {
+        uint64_t bw = (a->delivered - m->quick_from) * 1000000 / (uint64_t)(over ? over : 1);
+        if (bw > m->quick && over < m->base_us)
+            m->quick = bw;
+    }
+    m->quick_at = a->now;
+    m->quick_from = a->delivered;
 }
 
 /* The round is over: its last sample speaks for it, as the one that covers it best. */
@@ -108,7 +130,8 @@ close_rtt(struct model *m, fog_time now)
     m->mean_us = m->round_rtt / m->round_n;
     m->round_rtt = 0;
     m->round_n = 0;
-    if (m->base_us == 0 || m->mean_us < m->base_us) {
+    if (m->rough || m->mean_us < m->base_us) {
+        m->rough = false;
         m->base_us = m->mean_us;
         m->base_at = now;
     } else if (m->mean_us <= m->base_us + m->base_us / 16 + 500) {
@@ -199,7 +222,7 @@ fogi_model_timeout(struct model *m)
 static bool
 queue_shows(const struct model *m)
 {
-    if (m->recent_n < MODEL_RECENT || m->base_us == 0)
+    if (m->recent_n < MODEL_RECENT || m->rough)
         return false;
     fog_time sum = 0;
     for (unsigned i = 0; i < MODEL_RECENT; i++)
@@ -260,17 +283,23 @@ rest_round(struct model *m, fog_time now)
     enter(m, MODEL_CRUISE, now);
 }
 
+/* STARTUP believes the quickest part of a round. */
+static double
+believed(const struct model *m)
+{
+    return (double)(m->state == MODEL_STARTUP && m->quick > m->bw ? m->quick : m->bw);
+}
+
 static size_t
 bdp(const struct model *m)
 {
-    return (size_t)((double)m->bw * (double)m->base_us / 1e6 / (1 - m->p));
+    return (size_t)(believed(m) * (double)m->base_us / 1e6 / (1 - m->p));
 }
 
 static void
 drain_round(struct model *m, const struct cc_ack *a)
 {
-    bool drained = a->out <= bdp(m) && !queue_stands(m);
-    if (++m->flat > DRAIN_ROUNDS_MOST || (drained && m->flat > 1))
+    if (++m->flat > DRAIN_ROUNDS_MOST)
         enter(m, MODEL_CRUISE, a->now);
 }
 
@@ -302,8 +331,12 @@ fogi_model_acked(struct model *m, const struct cc_ack *a)
         if (m->state <= MODEL_DRAIN && (!a->limited || a->bytes_per_s > m->bw))
             take_bw(m, a->bytes_per_s);
     }
+    if (m->state == MODEL_STARTUP)
+        take_quick(m, a);
     if (a->prior >= m->round_ends && a->delivered > m->round_ends)
         close_round(m, a);
+    if (m->state == MODEL_DRAIN && m->flat > 0 && a->out <= bdp(m) && !queue_shows(m))
+        enter(m, MODEL_CRUISE, a->now);
     if (m->state == MODEL_STARTUP && queue_shows(m))
         enter(m, MODEL_DRAIN, a->now);
 }
@@ -329,5 +362,5 @@ fogi_model_rate(const struct model *m, fog_time srtt_us)
 {
     if (m->bw == 0)
         return (uint64_t)(GAIN_START * m->mtu * MODEL_SEGS_FIRST * 1e6 / (double)srtt_us);
-    return (uint64_t)(m->gain * (double)m->bw / (1 - m->p)) + 1;
+    return (uint64_t)(m->gain * believed(m) / (1 - m->p)) + 1;
 }

@@ -3,7 +3,7 @@
  * model.h - a model of the path: its bandwidth, its round trip without a queue, its random loss; and
  * what to send according to it. Knows rates and times; not segments, not which bytes.
  *
- *     STARTUP   sends 2.77 times what arrives, until that grows no more or a queue shows
+ *     STARTUP   sends 2.5 times what arrived in the last part of a round, until that grows no more or a queue shows
  *     DRAIN     sends less, until the queue of the start is gone
  *     CRUISE    eight rounds: one faster (looks for more), one slower (gives the queue back), six
  *               at the bandwidth, less what the queue of the last round asks back
@@ -50,6 +50,9 @@ struct model {
     double gain;
 
     uint64_t bw_of[MODEL_ROUNDS], bw; /* bytes/s: of each round, and their largest */
+    uint64_t quick;       /* bytes/s: STARTUP: of the last part of a round    */
+    uint64_t quick_from;  /* `delivered` when that part began ...             */
+    fog_time quick_at;    /* ... and when that was                            */
     uint64_t bw_full;     /* STARTUP: what growth is measured from            */
     uint64_t bw_before;   /* CRUISE: before the last probe                    */
     uint8_t slot, flat;   /* flat: rounds without growth                      */
@@ -66,7 +69,9 @@ struct model {
 
     fog_time base_us, base_at; /* least mean of a round in ten seconds        */
     fog_time mean_us;     /* of the last round                                */
-    fog_time spread_us;   /* how far samples are from it, smoothed            */
+    fog_time last_us;     /* last sample                                      */
+    fog_time spread_us;   /* how far it is from the one before, smoothed      */
+    bool rough;           /* base_us is not a mean yet                        */
     fog_time recent[MODEL_RECENT]; /* STARTUP: the last samples               */
     uint8_t recent_n;
 

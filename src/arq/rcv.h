@@ -18,6 +18,8 @@
 #include "arq/acks.h"
 #include "arq/seg.h"
 
+#define RCV_NEAR 384    /* segments below top that sack.h tells anyway */
+#define RCV_NEAR_NAMED 4 /* toward our kind, one in so many of them is named too */
 #define RCV_EMPTY_MAX 64 /* zero-length segments in a row (threats K9) */
 
 struct slot {
@@ -35,6 +37,7 @@ struct rcv {
     uint32_t read, next; /* sn */
     uint32_t top;        /* sn after the highest that has arrived; next when there is no hole */
     bool kin;            /* the peer is of our kind: fewer names, see sack.h */
+    uint8_t near;        /* counts what came a little late */
     uint32_t filled;     /* slots */
     uint16_t off;        /* bytes of the slot at `read` already consumed */
     uint8_t empty_run;   /* zero-length segments in a row */

@@ -21,7 +21,7 @@
 #include "arq/rcv.h"
 
 #define SACK_MARK 0xf6
-#define SACK_NEWEST 16 /* bytes of the first piece  */
+#define SACK_NEWEST (RCV_NEAR / 8) /* bytes of the first piece  */
 #define SACK_OTHERS 32 /* bytes of the second piece */
 #define SACK_MAX (1 + 5 + SACK_NEWEST + 5 + SACK_OTHERS)
 

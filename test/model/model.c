@@ -21,6 +21,7 @@
 #define DARK_EVERY FOG_SEC(5)
 #define DARK_FOR FOG_SEC(1)
 #define TICK FOG_MS(10)
+#define DRAINED_WITHIN FOG_SEC(20)
 
 struct run {
     const struct link_row *row;
@@ -32,7 +33,7 @@ struct run {
     uint32_t arrived[BUCKETS]; /* bytes off the line */
     uint32_t delay[DELAYS];
     uint64_t delays;
-    bool trace;
+    bool trace, full; /* full: nothing more is handed in */
 };
 
 static struct {
@@ -75,7 +76,7 @@ feed_sender(struct run *r)
 {
     size_t cap;
     void *buf;
-    while (fog_arq_writable(r->tx) >= FOG_RESERVE_MAX / 2) {
+    while (!r->full && fog_arq_writable(r->tx) >= FOG_RESERVE_MAX / 2) {
         if (fog_arq_reserve(r->tx, FOG_RESERVE_MAX / 2, &buf, &cap) || cap == 0)
             return;
         memset(buf, 0x5a, cap);
@@ -192,7 +193,7 @@ loop(struct run *r)
 {
     fog_time shown = r->now;
     unsigned still = 0;
-    while (r->now < r->end) {
+    while (r->now < r->end && !(r->full && r->delivered == r->offered)) {
         bool dark = r->row->dark && (r->now - T0) % DARK_EVERY >= DARK_EVERY - DARK_FOR;
         fogi_emu_dark(r->there, dark);
         fogi_emu_dark(r->back, dark);
@@ -237,7 +238,7 @@ recovery(const struct run *r)
     double full = r->row->mbps * 1e6 / 8 * (1 - r->row->loss), worst = 0;
     if (!r->row->dark)
         return 0;
-    for (fog_time light = DARK_EVERY; T0 + light < r->end; light += DARK_EVERY) {
+    for (fog_time light = DARK_EVERY; T0 + light < r->end - DRAINED_WITHIN; light += DARK_EVERY) {
         size_t first = (size_t)(light / BUCKET_US), at = first;
         for (; at < first + 400; at++) {
             uint64_t sum = 0;
@@ -253,12 +254,11 @@ recovery(const struct run *r)
 }
 
 static bool
-print_result(const struct run *r)
+print_result(const struct run *r, double goodput)
 {
     const struct emu_counters *t = fogi_emu_counters(r->there), *b = fogi_emu_counters(r->back);
     struct fog_arq_status st;
     fog_arq_status(r->tx, &st);
-    double goodput = (double)r->delivered * 8 / args.seconds / 1e6;
     double wire = (double)(t->bytes + b->bytes) / (double)r->delivered;
     double most = 1.09 / (1 - r->row->loss);
     double share = goodput / r->row->limit;
@@ -267,11 +267,12 @@ print_result(const struct run *r)
     if (r->rx)
         fog_arq_status(r->rx, &got);
     printf("%-9s %7.2f %5.3f /%4.2f %s wire %.3f /%.3f %s back %.3f drops %5llu queue %5.1f %6.1f "
-           "resent %.3f twice %.3f to %llu",
+           "resent %.3f red %.3f twice %.3f to %llu",
            r->row->name, goodput, share, r->row->goal, share >= r->row->goal ? "ok " : "LOW", wire,
            most, wire <= most ? "ok  " : "HIGH", back, (unsigned long long)t->tail_dropped,
            quantile(r, 0.5), quantile(r, 0.99),
            (double)st.n.resent / (double)(st.n.segments_out ? st.n.segments_out : 1),
+           (double)st.n.redundant / (double)(st.n.segments_out ? st.n.segments_out : 1),
            (double)got.n.duplicates / (double)(got.n.segments_in ? got.n.segments_in : 1),
            (unsigned long long)st.n.timeouts);
     double back_ms = recovery(r);
@@ -302,7 +303,11 @@ measure(const struct link_row *row)
     else
         r->rx = make_engine(r, 2000), greet(r);
     loop(r);
-    bool ok = print_result(r);
+    double goodput = (double)r->delivered * 8 / args.seconds / 1e6;
+    r->full = true; /* what is under way arrives, so that the wire's bytes are all for something */
+    r->end += DRAINED_WITHIN;
+    loop(r);
+    bool ok = print_result(r, goodput);
     fog_arq_free(r->tx);
     fog_arq_free(r->rx);
     peer_free(r->peer);
