@@ -317,7 +317,8 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
         k->held_back = true;
         k->n.limit_amplification_hit++;
     }
-    if (w.payload && k->snd.n_lost == 0 && snd_queued(&k->snd) == 0 && kcp_room(k) > 0)
+    if (w.payload && k->snd.n_lost == 0 && kcp_room(k) > 0 &&
+        (snd_queued(&k->snd) == 0 || kcp_window_free(k) == 0))
         fogi_rate_idle(&k->rate, k->log.out_bytes);
     if (bytes_len(&k->snd.q) == 0)
         fogi_bytes_consume(&k->snd.q, &k->mem, 0); /* a page reserved but never filled */

@@ -17,6 +17,8 @@
 #define FLAT_ROUNDS 3
 #define BASE_FOR FOG_SEC(10)  /* so long an empty queue is remembered */
 #define REST_FOR FOG_MS(100)
+#define SEGS_LEAST 4            /* per round trip, whatever was measured */
+#define SEGS_BUSY 16u           /* on their way: fewer do not make a queue */
 #define LOSS_MOST 0.5         /* more random loss than this is not made up for */
 #define LOSS_FADE 0.9         /* per round */
 #define QUEUED_LONG 4          /* rounds with a queue, until loss is doubted */
@@ -267,7 +269,7 @@ cruise_round(struct model *m, fog_time now)
     }
     /* The probe's data is acknowledged one round later: phase 1 sees what it found. */
     bool found = m->phase == 1 && (double)m->bw > 1.1 * (double)m->bw_before && !queue_stands(m);
-    m->phase = found ? 0 : (uint8_t)((m->phase + 1) % PHASES);
+    m->phase = (uint8_t)(found ? 0 : (m->phase + 1) % PHASES);
     if (m->phase == 0)
         m->bw_before = m->bw;
     m->gain = m->phase == 0 ? GAIN_FAST : m->phase == 1 ? GAIN_SLOW : even_gain(m);
@@ -337,7 +339,7 @@ fogi_model_acked(struct model *m, const struct cc_ack *a)
         close_round(m, a);
     if (m->state == MODEL_DRAIN && m->flat > 0 && a->out <= bdp(m) && !queue_shows(m))
         enter(m, MODEL_CRUISE, a->now);
-    if (m->state == MODEL_STARTUP && queue_shows(m))
+    if (m->state == MODEL_STARTUP && a->out >= SEGS_BUSY * m->mtu && queue_shows(m))
         enter(m, MODEL_DRAIN, a->now);
 }
 
@@ -360,7 +362,9 @@ fogi_model_room(const struct model *m)
 uint64_t
 fogi_model_rate(const struct model *m, fog_time srtt_us)
 {
-    if (m->bw == 0)
-        return (uint64_t)(GAIN_START * m->mtu * MODEL_SEGS_FIRST * 1e6 / (double)srtt_us);
-    return (uint64_t)(m->gain * believed(m) / (1 - m->p)) + 1;
+    /* Little traffic measures little: it must not make the first burst after it slow. */
+    double segs = m->state == MODEL_STARTUP ? GAIN_START * MODEL_SEGS_FIRST : SEGS_LEAST;
+    double least = segs * m->mtu * 1e6 / (double)(m->base_us ? m->base_us : srtt_us);
+    double rate = m->gain * believed(m) / (1 - m->p);
+    return (uint64_t)(rate > least ? rate : least) + 1;
 }
