@@ -39,16 +39,25 @@ struct fog_arq; /* opaque */
 
 /* --------------------------------------------------------------------------------------- create */
 
+/** How much may be on its way, and how fast it leaves. */
+enum fog_cc {
+    FOG_CC_MODEL,   /* follows a model of the path: loss does not slow it, a growing queue does     */
+    FOG_CC_CLASSIC, /* fixed windows and loss by order, as vproxy's fast1..fast4                    */
+    FOG_CC_RATE     /* a rate that somebody who knows the path has told                             */
+};
+
 /** How a KCP engine behaves. Fill with fog_kcp_options_init(), then change what you need. */
 struct fog_kcp_options {
     uint32_t conv;            /* conversation id; vproxy: 0. Default 0                              */
     uint32_t mtu;             /* bytes of a datagram we send, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250 */
-    uint32_t snd_wnd;         /* segments in flight at most, 1..FOG_WND_MAX. Default 1024           */
-    uint32_t rcv_wnd;         /* segments accepted ahead, 1..FOG_WND_MAX. Default 1024              */
+    enum fog_cc cc;           /* Default FOG_CC_MODEL                                               */
+    uint64_t rate;            /* FOG_CC_RATE: bytes per second of datagrams, 1000..2^40             */
+    uint32_t snd_wnd;         /* segments kept until acknowledged, 1..FOG_WND_MAX. Default 16384    */
+    uint32_t rcv_wnd;         /* segments accepted ahead, 1..FOG_WND_MAX. Default 16384             */
     fog_time rto_min_us;      /* floor of the retransmission timeout, 1 ms..60 s. Default 30 ms     */
     fog_time rto_slack_us;    /* floor of its 4*rttvar term: KCP's "interval". Default 10 ms        */
-    uint32_t reorder_segs;    /* lost once a transmission so much later was acked, 1..64: KCP's
-                                 "resend". Default 1                                                */
+    uint32_t reorder_segs;    /* classic: lost once a transmission so much later was acked, 1..64:
+                                 KCP's "resend". Default 1                                          */
     fog_time dead_us;         /* silence after which the session fails, while it waits. Default 90 s */
     fog_time zero_wnd_us;     /* closed peer window without progress: fails. Default 60 s           */
     uint32_t rotate_after;    /* segments sent before FOG_ARQ_WORN. Default 2^31 (threats K15)      */
@@ -61,12 +70,12 @@ struct fog_kcp_options {
     uint8_t hello_len;        /*   KCP peer skips (wire-vproxy 2.5). Default 0: say nothing         */
 };
 
-/** Sets every default: fast4, no validation, stamps from 0. */
+/** Sets every default: the model, no validation, stamps from 0. */
 FOG_API void fog_kcp_options_init(struct fog_kcp_options *o);
 
 /**
- * Applies one of vproxy's parameter sets (wire-vproxy section 1.3): rto_min_us, rto_slack_us and
- * reorder_segs of fast1..fast4.
+ * Makes it behave as one of vproxy's parameter sets (wire-vproxy section 1.3): FOG_CC_CLASSIC with
+ * rto_min_us, rto_slack_us and reorder_segs of fast1..fast4, and windows of 1024 segments.
  *
  * Takes      fast: 1..4
  * Returns    FOG_E_USAGE   fast is out of range; *o is unchanged
@@ -199,6 +208,8 @@ struct fog_arq_counters {
     uint64_t segments_in, segments_out;   /* PUSH only                                               */
     uint64_t resent;                      /* PUSH sent again                                         */
     uint64_t lost;                        /* transmissions declared lost                             */
+    uint64_t late;                        /* of these, how many arrived after all                    */
+    uint64_t redundant;                   /* PUSH sent again before it was known to be lost          */
     uint64_t timeouts;                    /* times the loss timer expired                            */
     uint64_t duplicates;                  /* PUSH that had arrived before                            */
     uint64_t acks_in, acks_out;

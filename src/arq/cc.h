@@ -6,19 +6,24 @@
 #ifndef FOGI_CC_H
 #define FOGI_CC_H
 
-#include <foggara/types.h>
+#include "arq/model.h"
+
+#include <stddef.h>
 
 #define CC_PEER_WND_ASSUMED 32 /* segments, until the peer has said (wire-vproxy 1.3) */
+#define CC_NO_LIMIT SIZE_MAX
 
 struct cc;
 
-/** One way to control. The engine reports; it asks for window and rate before it sends. */
+/** One way to control. The engine reports; it asks for room and rate before it sends. */
 struct cc_ops {
-    void (*sent)(struct cc *c, size_t bytes, fog_time now); /* payload, resends too */
-    void (*acked)(struct cc *c, uint32_t segs, size_t bytes, fog_time now);
-    void (*lost)(struct cc *c, uint32_t segs, fog_time now);
-    uint32_t (*window)(const struct cc *c); /* segments             */
-    uint64_t (*rate)(const struct cc *c);   /* bytes/s, 0 unlimited */
+    void (*acked)(struct cc *c, const struct cc_ack *a);
+    void (*outcome)(struct cc *c, bool lost); /* of a first transmission sent calmly         */
+    void (*spurious)(struct cc *c);           /* one of those told lost had arrived          */
+    void (*timeout)(struct cc *c);            /* nothing is heard any more                   */
+    size_t (*room)(const struct cc *c);       /* bytes that may be on their way              */
+    uint64_t (*rate)(const struct cc *c);     /* bytes/s of segments; 0: unlimited           */
+    bool (*calm)(const struct cc *c);         /* what leaves now does not probe for more     */
 };
 
 struct cc {
@@ -27,9 +32,31 @@ struct cc {
     uint32_t peer_wnd; /* segments: as last advertised      */
     uint32_t mtu;      /* bytes                             */
     fog_time srtt_us;  /* 0: no sample yet                  */
+    uint64_t fixed;    /* bytes/s, of the fixed rate        */
+    struct model model;
 };
+
+/** Segments from the oldest not acknowledged one to the newest. */
+static inline uint32_t
+cc_span(const struct cc *c)
+{
+    return c->snd_wnd < c->peer_wnd ? c->snd_wnd : c->peer_wnd;
+}
+
+/** Share of what leaves that is lost at random, as far as known. */
+static inline double
+cc_random_loss(const struct cc *c)
+{
+    return c->model.p;
+}
 
 /** Fixed windows, as vproxy's fast1..fast4: no reaction to loss or delay. */
 void fogi_cc_fixed(struct cc *c, uint32_t snd_wnd, uint32_t mtu);
+
+/** A rate that somebody who knows the path has told. */
+void fogi_cc_rate(struct cc *c, uint32_t snd_wnd, uint32_t mtu, uint64_t bytes_per_s);
+
+/** A model of the path: model.h. */
+void fogi_cc_model(struct cc *c, uint32_t snd_wnd, uint32_t mtu, fog_time ack_delay);
 
 #endif

@@ -10,10 +10,17 @@
 
 /* May wait beyond what the window takes; no more, so that the choice above is made late. */
 #define QUEUE_BYTES 16384
+/* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB, when a
+ * peer makes us keep them all; they come from the memory that all sessions share. */
+#define WINDOW 24576
+#define WINDOW_CLASSIC 1024
+#define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
+#define RATE_MIN 1000
+#define RATE_MAX (UINT64_C(1) << 40)
 /* Segments that a stranger may make us keep. More are told, so that an honest one keeps sending. */
 #define STRANGER_SEGS 2
 
-static_assert(sizeof(struct kcp) <= 1280, "an idle engine is small");
+static_assert(sizeof(struct kcp) <= 2048, "an idle engine is small");
 
 /* vproxy's parameter sets (wire-vproxy section 1.3), fast1 to fast4. */
 struct fast_set {
@@ -36,6 +43,8 @@ fog_kcp_options_fast(struct fog_kcp_options *o, int fast)
 {
     if (fast < 1 || fast > 4)
         return FOG_E_USAGE;
+    o->cc = FOG_CC_CLASSIC;
+    o->snd_wnd = o->rcv_wnd = WINDOW_CLASSIC;
     o->rto_min_us = fast_sets[fast].rto_min_us;
     o->rto_slack_us = fast_sets[fast].rto_slack_us;
     o->reorder_segs = fast_sets[fast].reorder_segs;
@@ -47,8 +56,8 @@ fog_kcp_options_init(struct fog_kcp_options *o)
 {
     *o = (struct fog_kcp_options){
         .mtu = FOG_MTU_DEFAULT,
-        .snd_wnd = 1024,
-        .rcv_wnd = 1024,
+        .snd_wnd = WINDOW,
+        .rcv_wnd = WINDOW,
         .rto_min_us = fast_sets[4].rto_min_us,
         .rto_slack_us = fast_sets[4].rto_slack_us,
         .reorder_segs = fast_sets[4].reorder_segs,
@@ -66,7 +75,8 @@ options_are_good(const struct fog_kcp_options *o)
            o->rto_min_us >= FOG_MS(1) && o->rto_min_us <= RTT_RTO_MAX && o->rto_slack_us >= 0 &&
            o->rto_slack_us <= RTT_RTO_MAX && o->reorder_segs >= 1 &&
            o->reorder_segs <= LOSS_REORDER_MAX && o->dead_us > 0 && o->zero_wnd_us > 0 &&
-           o->rotate_after >= 1 && o->hello_len <= FOG_HELLO_MAX;
+           (o->cc != FOG_CC_RATE || (o->rate >= RATE_MIN && o->rate <= RATE_MAX)) &&
+           o->cc <= FOG_CC_RATE && o->rotate_after >= 1 && o->hello_len <= FOG_HELLO_MAX;
 }
 
 void
@@ -82,14 +92,16 @@ fogi_kcp_fail(struct kcp *k, int err)
 void
 fogi_kcp_settle(struct kcp *k, fog_time now)
 {
-    uint32_t number, lost = 0;
+    uint32_t number;
+    fogi_loss_clock(&k->loss, now);
     while (fogi_loss_next(&k->loss, &k->log, &number)) {
-        fogi_snd_lose(&k->snd, txlog_at(&k->log, number)->sn);
-        lost++;
-    }
-    if (lost) {
-        k->n.lost += lost;
-        k->cc.ops->lost(&k->cc, lost, now);
+        const struct tx *t = txlog_at(&k->log, number);
+        if (t->first && t->calm)
+            k->cc.ops->outcome(&k->cc, true);
+        k->n.lost++;
+        /* A copy that left later is still on its way, or the segment has arrived by another. */
+        if (seq_in(t->sn, k->snd.una, k->snd.next) && snd_at(&k->snd, t->sn)->tx == number)
+            fogi_snd_lose(&k->snd, t->sn);
     }
     if (k->snd.flight == 0 && k->log.cap) {
         fogi_txlog_clear(&k->log, &k->mem);
@@ -124,8 +136,13 @@ kcp_tick(struct fog_arq *a, fog_time now)
     }
     fogi_probe_tick(&k->probe, now);
     if (now >= fogi_loss_deadline(&k->loss, &k->log, k->rtt.rto_us)) {
-        k->n.timeouts++;
-        fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
+        bool overdue = k->loss.recheck == FOG_TIME_NEVER;
+        k->n.timeouts += overdue;
+        if (overdue) {
+            if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
+                k->cc.ops->timeout(&k->cc);
+            fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
+        }
     }
     fogi_kcp_settle(k, now);
 }
@@ -145,11 +162,14 @@ lower_for_output(const struct kcp *k, fog_time *due, enum fog_why *why)
 {
     if (k->held_back)
         return;
-    if (acks_waiting(&k->acks) || k->wins_now || k->probe.ask)
+    if (k->wins_now || k->probe.ask)
         lower(due, why, k->now, FOG_WHY_OUTPUT);
+    if (acks_waiting(&k->acks))
+        lower(due, why, k->acks_due > k->now ? k->acks_due : k->now, FOG_WHY_OUTPUT);
     lower(due, why, fogi_reopen_deadline(&k->reopen), FOG_WHY_PROBE);
     lower(due, why, fogi_hello_deadline(&k->hello), FOG_WHY_OUTPUT);
-    if (k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0)) {
+    lower(due, why, fogi_copies_deadline(&k->copies), FOG_WHY_PACE);
+    if (kcp_data_waits(k)) {
         fog_time at = fogi_pace_when(&k->pace);
         if (at < k->retry_at)
             at = k->retry_at;
@@ -187,7 +207,8 @@ static size_t
 kcp_writable(const struct fog_arq *a)
 {
     const struct kcp *k = kcp_of_const(a);
-    size_t room = (size_t)kcp_window_free(k) * k->mss + QUEUE_BYTES;
+    size_t room = (size_t)kcp_window_free(k) * k->mss, under_way = kcp_room(k);
+    room = (room < under_way ? room : under_way) + QUEUE_BYTES;
     size_t queued = snd_queued(&k->snd);
     return k->failed || room <= queued ? 0 : room - queued;
 }
@@ -323,8 +344,16 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
     fogi_snd_init(&k->snd, o->snd_sn);
     fogi_txlog_init(&k->log, o->ts_base, o->snd_wnd);
     fogi_loss_init(&k->loss, o->reorder_segs, o->validate);
+    k->loss.now = now;
     fogi_rtt_init(&k->rtt, o->rto_min_us, o->rto_slack_us);
-    fogi_cc_fixed(&k->cc, o->snd_wnd, o->mtu);
+    if (o->cc == FOG_CC_CLASSIC)
+        fogi_cc_fixed(&k->cc, o->snd_wnd, o->mtu);
+    else if (o->cc == FOG_CC_RATE)
+        fogi_cc_rate(&k->cc, o->snd_wnd, o->mtu, o->rate);
+    else
+        fogi_cc_model(&k->cc, o->snd_wnd, o->mtu, ACK_DELAY);
+    if (o->cc != FOG_CC_CLASSIC)
+        fogi_loss_timed(&k->loss);
     fogi_pace_init(&k->pace, o->mtu);
     fogi_rcv_init(&k->rcv, o->rcv_sn, o->rcv_wnd);
     if (o->validate && o->rcv_wnd > STRANGER_SEGS)

@@ -5,6 +5,23 @@
  * proof of a lost session, ACKs, una, window, PUSHes and the rest.
  */
 #include "arq/kcp_int.h"
+#include "arq/sack.h"
+
+#include <string.h>
+
+/* A peer of our kind is answered once so many PUSHes wait, or after a part of a round trip. */
+#define BATCH 16
+#define BATCH_RTTS 32
+#define BATCH_WAIT FOG_MS(4)
+#define BATCH_WAIT_FIRST FOG_MS(1)
+
+/* What copies of tails may cost: a share of what is delivered, or a few segments per round trip. */
+#define FAVOUR_PER_CENT 3
+#define FAVOUR_SEGS 16
+
+/* How hellos of our kind begin, and from which version on they know sack.h. */
+#define KIN_NAME 3
+#define KIN_VERSION 1
 
 /* The newest una in a datagram, and the window told with it. */
 struct told {
@@ -75,41 +92,104 @@ answered(struct kcp *k, fog_time now)
         fogi_hello_arm(&k->hello, k->rtt.rto_us, now);
 }
 
-/* The segment sn arrived; none of its transmissions is waited for any more. */
+/* Congestion control hears what became of first transmissions only: those are always told. */
 static void
-segment_arrived(struct kcp *k, uint32_t sn, fog_time now)
+tell_outcome(struct kcp *k, const struct tx *t)
+{
+    if (t->first && t->calm)
+        k->cc.ops->outcome(&k->cc, false);
+}
+
+/* The segment sn arrived, by the transmission t as far as known; none of its transmissions is
+ * waited for any more. */
+static void
+segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
 {
     const struct snd_seg *g = snd_at(&k->snd, sn);
-    if (txlog_has(&k->log, g->tx) && txlog_at(&k->log, g->tx)->state == TX_OUT)
-        fogi_txlog_resolve(&k->log, txlog_at(&k->log, g->tx), TX_DONE);
+    size_t bytes = g->len + (size_t)FOG_KCP_HEADER;
+    if (txlog_has(&k->log, g->tx)) {
+        struct tx *last = txlog_at(&k->log, g->tx);
+        if (last->state == TX_OUT) {
+            if (g->sends == 1)
+                tell_outcome(k, last);
+            fogi_txlog_resolve(&k->log, last, TX_DONE);
+        }
+        if (!t && g->sends == 1 && last->state == TX_LOST && last->by_order) {
+            k->n.late++;
+            if (last->calm)
+                k->cc.ops->spurious(&k->cc);
+        }
+        if (!t && g->sends == 1)
+            t = last;
+    }
+    fogi_rate_arrived(&k->rate, &k->sample, t, bytes, now);
     answered(k, now);
-    k->cc.ops->acked(&k->cc, 1, g->len, now);
     fogi_snd_ack(&k->snd, &k->mem, sn);
 }
 
+/* What a transmission's own ACK says about the path. */
 static void
+take_rtt(struct kcp *k, const struct tx *t, fog_time now)
+{
+    fog_time rtt = now - t->sent_at;
+    fogi_rtt_sample(&k->rtt, rtt);
+    if (t->state == TX_LOST && t->by_order) {
+        k->n.late++;
+        fogi_loss_late(&k->loss, rtt);
+        if (t->first && t->calm)
+            k->cc.ops->spurious(&k->cc);
+    }
+    if (t->sent_at >= k->latest_at) {
+        k->latest_at = t->sent_at;
+        k->latest_rtt = rtt > 0 ? rtt : 1;
+    }
+}
+
+/* True when it names a transmission of ours. */
+static bool
 on_ack(struct kcp *k, const struct seg *s, fog_time now)
 {
     k->n.acks_in++;
-    if (!seq_in(s->sn, k->snd.una, k->snd.next)) {
-        k->n.stale_acks++;
-        return;
-    }
+    bool open = seq_in(s->sn, k->snd.una, k->snd.next);
     struct tx *t = fogi_txlog_find(&k->log, s->ts, s->sn);
+    k->n.stale_acks += !open || snd_at(&k->snd, s->sn)->state == SND_ACKED;
     if (!t) {
-        k->n.forged_acks++;
-        return;
+        k->n.forged_acks += open;
+        return false;
     }
-    bool known = snd_at(&k->snd, s->sn)->state == SND_ACKED;
-    k->n.stale_acks += known;
-    if (t->state == TX_ACKED)
-        return;
-    fogi_rtt_sample(&k->rtt, now - t->sent_at);
+    if (t->state == TX_ACKED || (!open && k->o.cc == FOG_CC_CLASSIC))
+        return true;
+    bool known = !open || snd_at(&k->snd, s->sn)->state == SND_ACKED;
+    take_rtt(k, t, now);
+    if (t->state == TX_OUT)
+        tell_outcome(k, t);
     fogi_txlog_resolve(&k->log, t, TX_ACKED);
     fogi_loss_acked(&k->loss, txlog_number(&k->log, s->ts));
     prove(k);
     if (!known)
-        segment_arrived(k, s->sn, now);
+        segment_arrived(k, s->sn, t, now);
+    return true;
+}
+
+/* The map of a peer of our kind: as una, but beyond the first hole. It counts only beside an ACK that
+ * names one of our stamps, so that nobody else can draw it. */
+static void
+on_map(struct kcp *k, const struct seg *s, fog_time now)
+{
+    struct sack_reader map;
+    uint32_t sn;
+    if (!k->validated || !fogi_sack_open(&map, s->data, s->len))
+        return;
+    while (fogi_sack_next(&map, &sn)) {
+        if (!seq_in(sn, k->snd.una, k->snd.next))
+            continue;
+        const struct snd_seg *g = snd_at(&k->snd, sn);
+        if (g->state == SND_ACKED)
+            continue;
+        if (g->sends == 1)
+            fogi_loss_acked(&k->loss, g->tx);
+        segment_arrived(k, sn, NULL, now);
+    }
 }
 
 /* A peer that is to prove itself says that our first segment arrived, but its ACK, whose stamp
@@ -151,7 +231,7 @@ on_una(struct kcp *k, uint32_t una, fog_time now)
             fogi_loss_acked(&k->loss, g->tx);
         else
             fogi_loss_progress(&k->loss);
-        segment_arrived(k, k->snd.una, now);
+        segment_arrived(k, k->snd.una, NULL, now);
     }
 }
 
@@ -167,6 +247,62 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
     k->n.limit_acks_hit += unlisted;
     if (v == RCV_NEW)
         fogi_reopen_stop(&k->reopen);
+    k->acks_for++;
+}
+
+/* The peer's hello came: it may be of our kind. */
+static void
+on_hello(struct kcp *k)
+{
+    const struct hello *h = &k->hello;
+    kcp_event(k, FOG_ARQ_HELLO);
+    if (h->mine_len > KIN_NAME && h->theirs_len > KIN_NAME &&
+        memcmp(h->mine, h->theirs, KIN_NAME) == 0 && h->theirs[KIN_NAME] >= KIN_VERSION)
+        k->rcv.kin = k->acks.kin = true;
+}
+
+/* When what has just come is to be answered. */
+static void
+plan_acks(struct kcp *k, bool waited, fog_time now)
+{
+    if (!k->rcv.kin || k->acks_for >= BATCH) {
+        k->acks_due = now;
+        return;
+    }
+    if (waited || !acks_waiting(&k->acks))
+        return;
+    fog_time wait = k->rtt.srtt_us ? k->rtt.srtt_us / BATCH_RTTS : BATCH_WAIT_FIRST;
+    k->acks_due = now + (wait < BATCH_WAIT ? wait : BATCH_WAIT);
+}
+
+/* Hands what the acknowledgements of a datagram said to congestion control. False: nothing. */
+static bool
+tell_cc(struct kcp *k, fog_time now)
+{
+    if (k->latest_rtt > 0) {
+        fog_time spread = 4 * k->rtt.rttvar_us;
+        fog_time slack = spread > k->rtt.slack_us ? spread : k->rtt.slack_us;
+        fogi_loss_rtt(&k->loss, k->rtt.srtt_us, k->latest_rtt, slack);
+    }
+    fogi_rate_finish(&k->rate, &k->sample);
+    if (!k->sample.valid)
+        return false;
+    struct cc_ack a = {
+        .now = now,
+        .rtt_us = k->latest_rtt,
+        .delivered = k->rate.delivered,
+        .prior = k->sample.prior,
+        .bytes_per_s = k->sample.bytes_per_s,
+        .limited = k->sample.limited,
+        .out = k->log.out_bytes,
+    };
+    k->cc.ops->acked(&k->cc, &a);
+    if (k->rtt.srtt_us > 0) {
+        uint64_t share = k->sample.bytes_per_s / 100 * FAVOUR_PER_CENT;
+        uint64_t few = (uint64_t)FAVOUR_SEGS * k->o.mtu * 1000000 / (uint64_t)k->rtt.srtt_us;
+        fogi_copies_allow(&k->copies, share > few ? share : few, FAVOUR_SEGS * k->o.mtu, now);
+    }
+    return true;
 }
 
 /* The acknowledgements of a datagram, and its window unless a newer datagram has overtaken it. */
@@ -175,9 +311,12 @@ apply_told(struct kcp *k, const struct seg *segs, unsigned n, fog_time now)
 {
     fog_time srtt = k->rtt.srtt_us;
     struct told told = {segs[0].una, segs[0].wnd};
+    bool named = false;
     for (unsigned i = 0; i < n; i++) {
         if (segs[i].cmd == SEG_ACK)
-            on_ack(k, &segs[i], now);
+            named |= on_ack(k, &segs[i], now);
+        if (segs[i].cmd == SEG_WINS && named)
+            on_map(k, &segs[i], now);
         if (seq_le(told.una, segs[i].una))
             told = (struct told){segs[i].una, segs[i].wnd};
     }
@@ -185,11 +324,12 @@ apply_told(struct kcp *k, const struct seg *segs, unsigned n, fog_time now)
     on_una(k, told.una, now);
     if (!newest)
         told.wnd = k->cc.peer_wnd;
-    if (told.wnd != k->cc.peer_wnd || srtt != k->rtt.srtt_us) {
-        k->cc.peer_wnd = told.wnd;
-        k->cc.srtt_us = k->rtt.srtt_us;
+    bool changed = told.wnd != k->cc.peer_wnd || srtt != k->rtt.srtt_us;
+    k->cc.peer_wnd = told.wnd;
+    k->cc.srtt_us = k->rtt.srtt_us;
+    changed |= tell_cc(k, now);
+    if (changed)
         fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), now);
-    }
 }
 
 /* What a datagram brings: data, questions, a hello. */
@@ -197,15 +337,17 @@ static void
 apply_brought(struct kcp *k, const struct seg *segs, unsigned n,
               const struct rcv_stage st[FOG_SEGMENTS_MAX], fog_time now)
 {
+    bool waited = acks_waiting(&k->acks);
     for (unsigned i = 0; i < n; i++) {
         if (segs[i].cmd == SEG_PUSH)
             on_push(k, &segs[i], &st[i]);
         else if (segs[i].cmd == SEG_WASK)
             k->wins_now = true;
-        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 &&
+        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 && segs[i].data[0] != SACK_MARK &&
                  fogi_hello_received(&k->hello, segs[i].data, segs[i].len, now))
-            kcp_event(k, FOG_ARQ_HELLO);
+            on_hello(k);
     }
+    plan_acks(k, waited, now);
     fogi_rcv_settle(&k->rcv, &k->mem);
 }
 
@@ -242,6 +384,9 @@ fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now)
     k->held_back = false;
     if (k->snd.flight > 0)
         fogi_loss_heard(&k->loss);
+    fogi_loss_clock(&k->loss, now);
+    k->sample = (struct rate_sample){0};
+    k->latest_rtt = k->latest_at = 0;
     apply_told(k, segs, n, now);
     apply_brought(k, segs, n, st, now);
     fogi_kcp_settle(k, now);

@@ -9,10 +9,12 @@
 #include "arq/acks.h"
 #include "arq/arq_int.h"
 #include "arq/cc.h"
+#include "arq/copies.h"
 #include "arq/hello.h"
 #include "arq/loss.h"
 #include "arq/pace.h"
 #include "arq/probe.h"
+#include "arq/rate.h"
 #include "arq/rcv.h"
 #include "arq/rtt.h"
 #include "arq/snd.h"
@@ -30,6 +32,11 @@ struct kcp {
     struct rtt rtt;
     struct cc cc;
     struct pace pace;
+    struct copies copies;
+    struct rate rate;
+    struct rate_sample sample; /* of the datagram being taken in                    */
+    fog_time latest_rtt;    /* of the newest transmission that datagram names; 0: none */
+    fog_time latest_at;     /* when that had left                                   */
     uint32_t mss;           /* bytes of payload in a full segment                   */
     uint32_t peer_una;      /* newest una told                                      */
     uint64_t n_first;       /* segments sent for the first time                     */
@@ -41,6 +48,9 @@ struct kcp {
     /* receiving */
     struct rcv rcv;
     struct acks acks;
+    fog_time acks_due;      /* a peer of our kind is answered in batches: when, at the latest */
+    uint32_t acks_for;      /* PUSH since the last answer                          */
+    uint32_t sack_from;     /* where its map goes on                               */
 
     /* the rest */
     struct probe probe;
@@ -79,8 +89,31 @@ kcp_event(struct kcp *k, enum fog_arq_event_type type)
 static inline uint32_t
 kcp_window_free(const struct kcp *k)
 {
-    uint32_t window = k->cc.ops->window(&k->cc), span = snd_span(&k->snd);
+    uint32_t window = cc_span(&k->cc), span = snd_span(&k->snd);
     return window > span ? window - span : 0;
+}
+
+/** Whether acknowledgements should leave now, even alone. */
+static inline bool
+kcp_acks_due(const struct kcp *k, fog_time now)
+{
+    return acks_waiting(&k->acks) && now >= k->acks_due;
+}
+
+/** Bytes that may be put on their way now. */
+static inline size_t
+kcp_room(const struct kcp *k)
+{
+    size_t room = k->cc.ops->room(&k->cc);
+    return room > k->log.out_bytes ? room - k->log.out_bytes : 0;
+}
+
+/** Whether a segment waits that may leave as soon as the pacer allows. */
+static inline bool
+kcp_data_waits(const struct kcp *k)
+{
+    return kcp_room(k) > 0 &&
+           (k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0));
 }
 
 int fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now);

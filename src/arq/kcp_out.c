@@ -7,10 +7,17 @@
  * Toward a peer that has not proven its address at most three times the bytes received leave.
  */
 #include "arq/kcp_int.h"
+#include "arq/sack.h"
 
 #include <string.h>
 
 #define AMPLIFICATION 3
+/* Parts of a round trip after which a copy leaves, and the random loss from which tails have one,
+ * and two. */
+#define REPAIR_PART 32
+#define TAIL_PART 10
+#define TAIL_LOSS 0.01
+#define TAIL_LOSS_MANY 0.05
 #define RETRY_AFTER FOG_MS(10) /* when memory was short */
 
 /* WASK and WINS carry an sn that nobody can have sent yet, so that they never seem to name a
@@ -24,6 +31,7 @@ struct writer {
     size_t len, room;
     unsigned segs;
     size_t payload; /* bytes of PUSH payload in it */
+    size_t copied;  /* ... of which copies; they are not paced */
 };
 
 static bool
@@ -57,15 +65,46 @@ put(struct kcp *k, struct writer *w, enum seg_cmd cmd, uint32_t sn, uint32_t ts,
     w->segs++;
 }
 
+/* The map leaves in the datagram of the newest ACK; a datagram without room for both ends before. */
 static void
-put_acks(struct kcp *k, struct writer *w)
+put_map(struct kcp *k, struct writer *w)
+{
+    if (!k->rcv.kin || !fits(w, SACK_MAX))
+        return;
+    size_t len = fogi_sack_put(&k->rcv, &k->sack_from, payload_at(w));
+    if (len > 0)
+        put(k, w, SEG_WINS, SN_NOBODY(k), 0, len);
+}
+
+static void
+put_past(struct kcp *k, struct writer *w)
 {
     struct ack ack;
+    unsigned at = 0;
+    while (fits(w, 0) && fogi_acks_again(&k->acks, &at, &ack)) {
+        put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
+        k->n.acks_out++;
+    }
+}
+
+static void
+put_acks(struct kcp *k, struct writer *w, fog_time now)
+{
+    struct ack ack;
+    bool company = kcp_data_waits(k) && fogi_pace_may(&k->pace, now);
+    if (!acks_waiting(&k->acks) || (!kcp_acks_due(k, now) && !company))
+        return;
+    k->acks_for = 0;
+    put_past(k, w);
     while (fits(w, 0) && fogi_acks_next(&k->acks, &k->mem, k->rcv.next, &ack)) {
         put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
         fogi_rcv_acked(&k->rcv, ack.sn);
+        /* What the map's first piece shows is told often enough. */
+        if (k->acks.kin && seq_lt(ack.sn, k->rcv.top - RCV_NEAR))
+            fogi_acks_remember(&k->acks, &ack);
         k->n.acks_out++;
     }
+    put_map(k, w);
 }
 
 static void
@@ -99,13 +138,19 @@ put_hello(struct kcp *k, struct writer *w, bool company, fog_time now)
     k->n.windows_out++;
 }
 
-/* Room to note one more transmission, and one more segment if it is new; else a later try. Of the
- * log, those sent two timeouts ago may go: hardly any ACK is that late. */
+/* Room in the log for one more transmission. Those sent two timeouts ago may go: hardly any ACK is
+ * that late. */
+static bool
+log_room(struct kcp *k, fog_time now)
+{
+    return fogi_txlog_room(&k->log, &k->mem, k->loss.head, now - 2 * k->rtt.rto_us);
+}
+
+/* Room to note one more transmission, and one more segment if it is new; else a later try. */
 static bool
 may_note(struct kcp *k, bool new_segment, fog_time now)
 {
-    if (fogi_txlog_room(&k->log, &k->mem, k->loss.head, now - 2 * k->rtt.rto_us) &&
-        (!new_segment || fogi_snd_room(&k->snd, &k->mem)))
+    if (log_room(k, now) && (!new_segment || fogi_snd_room(&k->snd, &k->mem)))
         return true;
     k->retry_at = now + RETRY_AFTER;
     return false;
@@ -116,20 +161,73 @@ static void
 put_push(struct kcp *k, struct writer *w, uint32_t sn, fog_time now)
 {
     struct snd_seg *g = snd_at(&k->snd, sn);
+    size_t out = k->log.out_bytes;
     g->tx = fogi_txlog_add(&k->log, sn, k->peer_una, now);
+    struct tx *t = txlog_at(&k->log, g->tx);
+    t->first = g->sends == 1;
+    t->calm = k->cc.ops->calm(&k->cc);
+    txlog_weigh(&k->log, t, FOG_KCP_HEADER + (size_t)g->len);
+    fogi_rate_sent(&k->rate, t, out, now);
     put(k, w, SEG_PUSH, sn, txlog_stamp(&k->log, g->tx), g->len);
     w->payload += g->len;
     k->n.segments_out++;
 }
 
+/* A segment lost once more holds back all behind it for another round trip. Where the window has no
+ * room for that, its repair leaves in two copies. */
+static void
+copy_repair(struct kcp *k, uint32_t sn, fog_time now)
+{
+    fog_time later = k->rtt.srtt_us / REPAIR_PART;
+    uint32_t behind = snd_span(&k->snd) + (uint32_t)(k->log.out_bytes / k->o.mtu);
+    if (k->o.cc == FOG_CC_MODEL && k->validated && behind > cc_span(&k->cc))
+        fogi_copies_add(&k->copies, sn, snd_at(&k->snd, sn)->tx, now + later);
+}
+
+/* Nothing follows the newest segment that could tell its loss soon: where some are lost, it leaves
+ * again, and once more where many are. */
+static void
+copy_tail(struct kcp *k, uint32_t sn, fog_time now)
+{
+    const struct snd_seg *g = snd_at(&k->snd, sn);
+    double p = cc_random_loss(&k->cc);
+    unsigned most = p > TAIL_LOSS_MANY ? 2 : p > TAIL_LOSS ? 1 : 0;
+    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 || sn + 1 != k->snd.next || g->sends > most)
+        return;
+    if (bucket_take(&k->copies.favour, FOG_KCP_HEADER + (uint32_t)g->len, now))
+        fogi_copies_add(&k->copies, sn, g->tx, now + k->rtt.srtt_us / TAIL_PART);
+}
+
+/* Copies that are due, unless their segment has arrived or was sent again meanwhile. They do not
+ * wait for the pacer: few leave, and late ones are no use. */
+static void
+put_copies(struct kcp *k, struct writer *w, fog_time now)
+{
+    struct copy c;
+    while (now >= fogi_copies_deadline(&k->copies) && fits(w, k->mss)) {
+        if (!fogi_copies_next(&k->copies, &c, now) || !seq_in(c.sn, k->snd.una, k->snd.next))
+            continue;
+        const struct snd_seg *g = snd_at(&k->snd, c.sn);
+        if (g->state != SND_FLYING || g->tx != c.tx || !log_room(k, now))
+            continue;
+        fogi_snd_copy(&k->snd, c.sn, payload_at(w));
+        put_push(k, w, c.sn, now);
+        w->copied += g->len;
+        k->n.redundant++;
+        copy_tail(k, c.sn, now);
+    }
+}
+
 static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
-    while (k->snd.n_lost > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
+    while (k->snd.n_lost > 0 && kcp_room(k) > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
         if (!may_note(k, false, now))
             return;
-        put_push(k, w, fogi_snd_again(&k->snd, payload_at(w)), now);
+        uint32_t sn = fogi_snd_again(&k->snd, payload_at(w));
+        put_push(k, w, sn, now);
         k->n.resent++;
+        copy_repair(k, sn, now);
     }
 }
 
@@ -151,12 +249,14 @@ static void
 put_new(struct kcp *k, struct writer *w, fog_time now)
 {
     size_t len;
-    while (kcp_window_free(k) > 0 && (len = new_len(k, w)) > 0) {
+    while (kcp_window_free(k) > 0 && kcp_room(k) > 0 && (len = new_len(k, w)) > 0) {
         if (!may_note(k, true, now))
             return;
         if (k->snd.flight == 0)
             k->waiting_since = now;
-        put_push(k, w, fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len), now);
+        uint32_t sn = fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len);
+        put_push(k, w, sn, now);
+        copy_tail(k, sn, now);
         if (++k->n_first == k->o.rotate_after)
             kcp_event(k, FOG_ARQ_WORN);
     }
@@ -174,15 +274,9 @@ put_data(struct kcp *k, struct writer *w, fog_time now)
 }
 
 static bool
-data_waits(const struct kcp *k)
-{
-    return k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0);
-}
-
-static bool
 anything_waits(const struct kcp *k, fog_time now)
 {
-    return acks_waiting(&k->acks) || k->wins_now || k->probe.ask || data_waits(k) ||
+    return kcp_acks_due(k, now) || k->wins_now || k->probe.ask || kcp_data_waits(k) ||
            now >= fogi_reopen_deadline(&k->reopen) || now >= fogi_hello_deadline(&k->hello);
 }
 
@@ -203,10 +297,8 @@ sent(struct kcp *k, const struct writer *w, fog_time now)
     k->n.datagrams_out++;
     k->n.bytes_out += w->len;
     fogi_reopen_told(&k->reopen, rcv_window(&k->rcv));
-    if (w->payload) {
-        fogi_pace_sent(&k->pace, w->len, now);
-        k->cc.ops->sent(&k->cc, w->payload, now);
-    }
+    if (w->payload > w->copied)
+        fogi_pace_sent(&k->pace, w->len - w->copied, now);
 }
 
 int
@@ -220,9 +312,10 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
     if (k->failed || k->held_back)
         return FOG_OK;
     struct writer w = {.buf = buf, .room = room_of(k)};
-    put_acks(k, &w);
+    put_acks(k, &w, now);
     put_windows(k, &w, now);
-    put_hello(k, &w, w.len > 0 || data_waits(k), now);
+    put_hello(k, &w, w.len > 0 || kcp_data_waits(k), now);
+    put_copies(k, &w, now);
     put_data(k, &w, now);
     if (w.len > 0) {
         sent(k, &w, now);
@@ -230,6 +323,9 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
         k->held_back = true;
         k->n.limit_amplification_hit++;
     }
+    if (w.payload && k->snd.n_lost == 0 && kcp_room(k) > 0 &&
+        (snd_queued(&k->snd) == 0 || kcp_window_free(k) == 0))
+        fogi_rate_idle(&k->rate, k->log.out_bytes);
     if (bytes_len(&k->snd.q) == 0)
         fogi_bytes_consume(&k->snd.q, &k->mem, 0); /* a page reserved but never filled */
     fogi_kcp_settle(k, now);

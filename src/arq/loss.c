@@ -1,13 +1,58 @@
 /* SPDX-License-Identifier: MIT */
 #include "arq/loss.h"
 
+#define TIMED_ORDER 3
+#define FADE_RTTS 16
+#define TIMED_WAIT FOG_MS(200)
+#define TIMED_WAIT_LONG FOG_SEC(1)
+#define TIMED_SHORT_WAITS 25
 #define SPARING_WAITS 2
 #define SPARING_BOUGHT FOG_MS(1500)
 
 void
 fogi_loss_init(struct loss *s, uint32_t reorder, bool sparing)
 {
-    *s = (struct loss){.reorder = reorder, .sparing = sparing};
+    *s = (struct loss){.reorder = reorder, .sparing = sparing, .recheck = FOG_TIME_NEVER};
+}
+
+void
+fogi_loss_timed(struct loss *s)
+{
+    s->timed = true;
+    s->reorder = TIMED_ORDER;
+}
+
+void
+fogi_loss_clock(struct loss *s, fog_time now)
+{
+    s->now = now;
+}
+
+void
+fogi_loss_rtt(struct loss *s, fog_time srtt, fog_time latest, fog_time slack)
+{
+    s->rtt = latest > srtt ? latest : srtt;
+    s->slack = slack;
+    if (s->least == 0 || latest < s->least)
+        s->least = latest;
+    if (s->now - s->window_at > FADE_RTTS * srtt) {
+        s->window_at = s->now;
+        s->window -= s->window / 8;
+    }
+    if (s->window < s->least / 4)
+        s->window = s->least / 4;
+}
+
+void
+fogi_loss_late(struct loss *s, fog_time rtt)
+{
+    fog_time needed = rtt - s->rtt + s->least / 8;
+    s->late_seen = true;
+    s->window_at = s->now;
+    if (needed > s->rtt)
+        needed = s->rtt;
+    if (needed > s->window)
+        s->window = needed;
 }
 
 void
@@ -37,10 +82,28 @@ fogi_loss_timeout(struct loss *s, fog_time rto, fog_time now)
 {
     if (s->sparing && s->backoff >= SPARING_WAITS)
         s->bought--;
-    s->quota = s->backoff == 0 ? LOSS_FIRST_MAX : LOSS_PROBES;
-    s->sent_until = now - rto;
+    s->quota = s->backoff == 0 && !s->timed ? LOSS_FIRST_MAX : LOSS_PROBES;
+    s->sent_until = s->timed ? now : now - rto;
     s->timeout_at = now;
     s->backoff++;
+}
+
+/* Whether the arrival of later ones proves that t is lost. Sets when to look again if not yet. */
+static bool
+overtaken(struct loss *s, const struct tx *t)
+{
+    if (!s->has_largest)
+        return false;
+    bool order = seq_le(s->head + s->reorder, s->largest);
+    if (!s->timed || (order && !s->late_seen))
+        return order;
+    if (!seq_lt(s->head, s->largest))
+        return false;
+    fog_time at = t->sent_at + s->rtt + s->window;
+    if (at <= s->now)
+        return true;
+    s->recheck = at;
+    return false;
 }
 
 bool
@@ -48,12 +111,13 @@ fogi_loss_next(struct loss *s, struct txlog *l, uint32_t *number)
 {
     if (seq_lt(s->head, l->tail))
         s->head = l->tail;
+    s->recheck = FOG_TIME_NEVER;
     for (; s->head != l->next; s->head++) {
         struct tx *t = txlog_at(l, s->head);
         if (t->state != TX_OUT)
             continue;
-        bool overtaken = s->has_largest && seq_le(s->head + s->reorder, s->largest);
-        if (!overtaken) {
+        t->by_order = overtaken(s, t);
+        if (!t->by_order) {
             if (s->quota == 0 || t->sent_at > s->sent_until)
                 break;
             s->quota--;
@@ -70,7 +134,18 @@ fogi_loss_forget(struct loss *s, const struct txlog *l)
 {
     s->head = l->next;
     s->has_largest = false;
+    s->recheck = FOG_TIME_NEVER;
     fogi_loss_progress(s);
+}
+
+static fog_time
+timed_wait(const struct loss *s, fog_time rto)
+{
+    fog_time wait = s->rtt ? s->rtt + s->slack : rto;
+    fog_time most = s->backoff < TIMED_SHORT_WAITS ? TIMED_WAIT : TIMED_WAIT_LONG;
+    if (s->backoff > 2 * TIMED_SHORT_WAITS || s->backoff * (wait / 2) > most)
+        return wait > most ? wait : most;
+    return wait + (wait / 2) * s->backoff;
 }
 
 /* Time from the oldest transmission, or the last timeout, to the next timeout. */
@@ -82,6 +157,8 @@ wait_time(const struct loss *s, fog_time rto)
         return spare[s->backoff];
     if (s->sparing)
         return s->bought ? SPARING_BOUGHT : FOG_TIME_NEVER;
+    if (s->timed)
+        return timed_wait(s, rto);
     fog_time longest = rto > LOSS_WAIT_MAX ? rto : LOSS_WAIT_MAX;
     if (s->backoff > 2 * (LOSS_WAIT_MAX / 1000)) /* beyond any cap; keeps the product small */
         return longest;
@@ -94,6 +171,8 @@ fogi_loss_deadline(const struct loss *s, const struct txlog *l, fog_time rto)
 {
     if (l->out == 0 || !txlog_has(l, s->head))
         return FOG_TIME_NEVER;
+    if (s->recheck != FOG_TIME_NEVER)
+        return s->recheck;
     fog_time wait = wait_time(s, rto);
     if (wait == FOG_TIME_NEVER)
         return FOG_TIME_NEVER;

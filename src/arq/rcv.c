@@ -9,7 +9,7 @@
 void
 fogi_rcv_init(struct rcv *r, uint32_t sn, uint32_t wnd)
 {
-    *r = (struct rcv){.read = sn, .next = sn, .wnd = wnd, .most = wnd};
+    *r = (struct rcv){.read = sn, .next = sn, .top = sn, .wnd = wnd, .most = wnd};
 }
 
 static struct slot *
@@ -91,7 +91,7 @@ plan(const struct rcv *r, const struct seg *segs, unsigned n, struct rcv_stage s
             continue;
         /* Judged as if it had payload: whether an empty one is taken shows only when applied. */
         enum rcv_verdict v = fogi_rcv_judge(r, segs[i].sn, 1);
-        if (v == RCV_EARLY || (v == RCV_NEW && segs[i].sn != next))
+        if (v == RCV_EARLY || (v == RCV_NEW && (r->kin || segs[i].sn != next)))
             ++*early;
         if (v != RCV_NEW)
             continue;
@@ -156,6 +156,15 @@ list_ack(struct rcv *r, struct acks *acks, uint32_t sn, uint32_t ts)
     return slot->listed;
 }
 
+/* Of the transmissions that need no name of their own, a peer of our kind is told the one that left
+ * last: its stamps count. */
+static void
+newest(const struct rcv *r, struct acks *acks, const struct seg *s)
+{
+    if (!r->kin || !acks->has_newest || seq_lt(acks->newest.ts, s->ts))
+        fogi_acks_newest(acks, s->sn, s->ts);
+}
+
 enum rcv_verdict
 fogi_rcv_put(struct rcv *r, struct acks *acks, struct mem *m, const struct seg *s,
              const struct rcv_stage *st, bool *unlisted)
@@ -166,9 +175,9 @@ fogi_rcv_put(struct rcv *r, struct acks *acks, struct mem *m, const struct seg *
     *unlisted = false;
     if (v != RCV_NEW)
         mem_put(m, st->data, s->len);
-    if (v == RCV_OLD)
-        fogi_acks_newest(acks, s->sn, s->ts);
-    if (v == RCV_EARLY)
+    if (v == RCV_OLD || (v == RCV_EARLY && r->kin))
+        newest(r, acks, s);
+    else if (v == RCV_EARLY)
         *unlisted = !list_ack(r, acks, s->sn, s->ts);
     if (v != RCV_NEW)
         return v;
@@ -176,12 +185,19 @@ fogi_rcv_put(struct rcv *r, struct acks *acks, struct mem *m, const struct seg *
     *slot_at(r, s->sn) = (struct slot){.data = st->data, .len = s->len, .filled = true};
     r->filled++;
     r->empty_run = s->len == 0 ? (uint8_t)(r->empty_run + 1) : 0;
-    if (s->sn == r->next) {
-        fogi_acks_newest(acks, s->sn, s->ts);
-        advance(r);
-    } else {
+    bool fills = seq_lt(s->sn, r->top), in_order = s->sn == r->next;
+    if (!fills)
+        r->top = s->sn + 1;
+    if (r->kin && fills && r->top - s->sn <= RCV_NEAR && ++r->near % RCV_NEAR_NAMED)
+        newest(r, acks, s);
+    else if (r->kin && fills)
+        *unlisted = !fogi_acks_list(acks, s->sn, s->ts);
+    else if (r->kin || in_order)
+        newest(r, acks, s);
+    else
         *unlisted = !list_ack(r, acks, s->sn, s->ts);
-    }
+    if (in_order)
+        advance(r);
     return v;
 }
 

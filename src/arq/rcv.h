@@ -18,6 +18,8 @@
 #include "arq/acks.h"
 #include "arq/seg.h"
 
+#define RCV_NEAR 384    /* segments below top that sack.h tells anyway */
+#define RCV_NEAR_NAMED 4 /* toward our kind, one in so many of them is named too */
 #define RCV_EMPTY_MAX 64 /* zero-length segments in a row (threats K9) */
 
 struct slot {
@@ -33,6 +35,9 @@ struct rcv {
     uint32_t wnd;        /* segments: what may come, as the peer is told */
     uint32_t most;       /* segments: what is taken, at most wnd; less from a stranger */
     uint32_t read, next; /* sn */
+    uint32_t top;        /* sn after the highest that has arrived; next when there is no hole */
+    bool kin;            /* the peer is of our kind: fewer names, see sack.h */
+    uint8_t near;        /* counts what came a little late */
     uint32_t filled;     /* slots */
     uint16_t off;        /* bytes of the slot at `read` already consumed */
     uint8_t empty_run;   /* zero-length segments in a row */
@@ -90,6 +95,13 @@ static inline uint32_t
 rcv_window(const struct rcv *r)
 {
     return r->wnd - (r->next - r->read);
+}
+
+/** Whether sn has arrived; next <= sn. */
+static inline bool
+rcv_has(const struct rcv *r, uint32_t sn)
+{
+    return sn - r->read < r->cap && r->ring[sn & (r->cap - 1)].filled;
 }
 
 #endif

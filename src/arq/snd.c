@@ -93,18 +93,24 @@ unlink_lost(struct snd *s, uint32_t sn)
         snd_at(s, g->next)->prev = g->prev;
 }
 
+void
+fogi_snd_copy(struct snd *s, uint32_t sn, void *out)
+{
+    struct snd_seg *g = snd_at(s, sn);
+    struct bytes_cursor from = g->at; /* a copy: the note stays on the first byte */
+    fogi_bytes_copy(&s->q, &from, g->at.pos, out, g->len);
+    if (g->sends < UINT8_MAX)
+        g->sends++;
+}
+
 uint32_t
 fogi_snd_again(struct snd *s, void *out)
 {
     assert(s->n_lost > 0);
     uint32_t sn = s->lost_first;
-    struct snd_seg *g = snd_at(s, sn);
-    struct bytes_cursor from = g->at; /* a copy: the note stays on the first byte */
     unlink_lost(s, sn);
-    fogi_bytes_copy(&s->q, &from, g->at.pos, out, g->len);
-    g->state = SND_FLYING;
-    if (g->sends < UINT8_MAX)
-        g->sends++;
+    snd_at(s, sn)->state = SND_FLYING;
+    fogi_snd_copy(s, sn, out);
     return sn;
 }
 

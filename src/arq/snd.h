@@ -82,6 +82,10 @@ void fogi_snd_lose(struct snd *s, uint32_t sn);
  * caller sets tx. Returns its sn. O(len). */
 uint32_t fogi_snd_again(struct snd *s, void *out);
 
+/** Copies the bytes of sn, which is SND_FLYING, to out: it is sent once more. The caller sets tx.
+ *  O(len). */
+void fogi_snd_copy(struct snd *s, uint32_t sn, void *out);
+
 /** sn arrived: una <= sn < next and not SND_ACKED. Bytes at the front that nobody waits for are
  * freed, the ring too when nothing is under way. O(1) amortised. */
 void fogi_snd_ack(struct snd *s, struct mem *m, uint32_t sn);

@@ -23,6 +23,7 @@ fogi_txlog_clear(struct txlog *l, struct mem *m)
     l->cap = 0;
     l->tail = l->next;
     l->out = 0;
+    l->out_bytes = 0;
 }
 
 static bool
@@ -77,7 +78,9 @@ fogi_txlog_find(const struct txlog *l, uint32_t ts, uint32_t sn)
 void
 fogi_txlog_resolve(struct txlog *l, struct tx *t, enum tx_state state)
 {
-    if (t->state == TX_OUT)
+    if (t->state == TX_OUT) {
         l->out--;
-    t->state = state;
+        l->out_bytes -= t->bytes;
+    }
+    t->state = (uint8_t)state;
 }

@@ -7,8 +7,8 @@
  * names the transmission it answers: round trips are exact for retransmissions too, and an ACK that
  * names none of ours is forged. Numbers and stamps wrap; both compare as serial numbers.
  *
- * Invariant: every record with state TX_OUT is kept, and a segment has at most one of them. The
- * ring holds 2^k records, at most `max`. Resolved records stay for a while, so that late ACKs of
+ * Invariant: every record with state TX_OUT is kept. A segment has at most one of them, unless it
+ * was sent twice on purpose. The ring holds 2^k records, at most `max`. Resolved records stay for a while, so that late ACKs of
  * segments sent again are recognised.
  */
 #ifndef FOGI_TXLOG_H
@@ -26,9 +26,16 @@ enum tx_state {
 
 struct tx {
     fog_time sent_at;
+    fog_time delivered_at, first_sent_at; /* rate.h: how things stood when this left */
+    uint64_t delivered;
     uint32_t sn;
     uint32_t una; /* newest una the peer had told when this left: it can never tell a lower one */
-    enum tx_state state;
+    uint16_t bytes; /* header and payload */
+    uint8_t state;  /* enum tx_state      */
+    bool first;     /* of its segment                                      */
+    bool calm;      /* sent while congestion control did not probe for more */
+    bool limited;   /* sent while there was too little to say (rate.h)      */
+    bool by_order;  /* TX_LOST because later ones arrived, not by timeout   */
 };
 
 struct txlog {
@@ -37,6 +44,7 @@ struct txlog {
     uint32_t base;       /* stamp of number 0 */
     uint32_t tail, next; /* numbers kept: tail <= number < next */
     uint32_t out;        /* records in state TX_OUT */
+    size_t out_bytes;    /* their sizes */
 };
 
 /** An empty log for a window of wnd segments. */
@@ -52,6 +60,14 @@ bool fogi_txlog_room(struct txlog *l, struct mem *m, uint32_t keep, fog_time old
 
 /** Appends a transmission; there is room. Returns its number. */
 uint32_t fogi_txlog_add(struct txlog *l, uint32_t sn, uint32_t una, fog_time now);
+
+/** Notes the size of the transmission just added. */
+static inline void
+txlog_weigh(struct txlog *l, struct tx *t, size_t bytes)
+{
+    t->bytes = (uint16_t)bytes;
+    l->out_bytes += bytes;
+}
 
 /** The record with this stamp, if it was for sn; else NULL. O(1). */
 struct tx *fogi_txlog_find(const struct txlog *l, uint32_t ts, uint32_t sn);

@@ -193,12 +193,13 @@ fogi_emu_push(struct emu *e, uint64_t tag, const void *buf, size_t len, fog_time
         e->n.dark_dropped++;
         return;
     }
-    if (loses(e)) {
-        e->n.lost++;
+    bool lost = loses(e);
+    if ((!lost || e->o.lose_after) && !enqueue(e, size, now)) {
+        e->n.tail_dropped++;
         return;
     }
-    if (!enqueue(e, size, now)) {
-        e->n.tail_dropped++;
+    if (lost) {
+        e->n.lost++;
         return;
     }
     launch(e, tag, buf, len);

@@ -4,8 +4,9 @@
  * arguments. The same model serves the simulator, the relay of `foggara demo` and the bench.
  *
  * A datagram passes, in this order: mtu, dark, loss, queue and rate (tail drop), then delay with
- * jitter; corruption, truncation and duplication happen on the way. Without jitter and reordering
- * the order is kept.
+ * jitter; corruption, truncation and duplication happen on the way. With `lose_after` the loss comes
+ * behind the rate, so that what is lost has taken its share of the line. Without jitter and
+ * reordering the order is kept.
  */
 #ifndef FOGI_EMU_H
 #define FOGI_EMU_H
@@ -18,6 +19,7 @@ struct emu_options {
     fog_time jitter_us;    /* added evenly in 0..jitter_us; reorders                               */
     double loss;           /* share lost, 0..1                                                     */
     double burst;          /* mean length of a run of losses (Gilbert-Elliott); <= 1: independent  */
+    bool lose_after;       /* lost behind the rate instead of in front of it                       */
     double reorder;        /* share that overtakes: delivered after a tenth of the delay           */
     double duplicate;      /* share delivered twice                                                */
     double corrupt;        /* share with one random bit flipped                                    */

@@ -316,7 +316,7 @@ check_segment(const struct world *w, const struct segment *g)
 {
     static const uint8_t handshake[9] = {0, 0, 0, 4};
     assert_int_equal(g->frg, 0);
-    assert_in_range(g->wnd, 1, 1024);
+    assert_in_range(g->wnd, 1, FOG_WND_MAX);
     assert_in_range(g->una, 0, w->other.n_push);
     if (g->cmd == CMD_PUSH)
         assert_in_range(g->len, 1, 1250 - FOG_KCP_HEADER);

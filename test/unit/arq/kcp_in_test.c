@@ -85,7 +85,7 @@ test_receive_limits(void **state)
 {
     (void)state;
     struct fixture f;
-    fog_kcp_options_init(&f.o);
+    classic(&f.o);
     f.o.rcv_wnd = 100;
     start_with(&f);
     assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .sn = 99, .len = 1}), FOG_OK);
@@ -141,7 +141,7 @@ test_memory_of_the_window(void **state)
 {
     (void)state;
     struct fixture f;
-    fog_kcp_options_init(&f.o);
+    classic(&f.o);
     f.o.rcv_wnd = 64;
     start_with(&f);
     for (uint32_t sn = 1; sn < 1000; sn++)
@@ -159,7 +159,7 @@ test_memory_of_the_window(void **state)
 static void
 start_server(struct fixture *f)
 {
-    fog_kcp_options_init(&f->o);
+    classic(&f->o);
     f->o.ts_base = 0xdeadbeef;
     f->o.validate = true;
     start_with(f);

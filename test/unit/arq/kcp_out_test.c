@@ -14,8 +14,9 @@ test_options(void **state)
     fog_kcp_options_init(&d);
     assert_int_equal(d.conv, 0);
     assert_int_equal(d.mtu, 1250);
-    assert_int_equal(d.snd_wnd, 1024);
-    assert_int_equal(d.rcv_wnd, 1024);
+    assert_int_equal(d.cc, FOG_CC_MODEL);
+    assert_int_equal(d.snd_wnd, 24576);
+    assert_int_equal(d.rcv_wnd, 24576);
     /* clang-format off */
     static const struct { int fast; fog_time min, slack; uint32_t reorder; } sets[] = {
         { 1, FOG_MS(60), FOG_MS(30), 2 },
@@ -169,7 +170,7 @@ test_windows(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fixture f;
-        fog_kcp_options_init(&f.o);
+        classic(&f.o);
         f.o.snd_wnd = rows[i].snd_wnd;
         start_with(&f);
         if (rows[i].told >= 0)
@@ -225,7 +226,7 @@ test_reserve(void **state)
     f.ledger.fail_at = f.ledger.calls + 1;
     assert_int_equal(fog_arq_reserve(f.a, FOG_RESERVE_MAX, &buf, &cap), FOG_OK); /* still there */
     drain(&f);
-    assert_true(craft_status(f.a).held <= 1280); /* reserved, never filled, given back */
+    assert_true(craft_status(f.a).held <= 2048); /* reserved, never filled, given back */
     f.ledger.fail_at = f.ledger.calls + 1;
     assert_int_equal(fog_arq_reserve(f.a, 1, &buf, &cap), FOG_E_NOMEM);
     end(&f);
@@ -257,7 +258,7 @@ test_una(void **state)
     for (unsigned s = 0; s < 5; s++) {
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
             struct fixture f;
-            fog_kcp_options_init(&f.o);
+            classic(&f.o);
             f.o.snd_sn = f.o.rcv_sn = firsts[s];
             start_with(&f);
             fly(&f, 5);
@@ -299,7 +300,7 @@ test_acks(void **state)
     for (unsigned b = 0; b < 3; b++) {
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
             struct fixture f;
-            fog_kcp_options_init(&f.o);
+            classic(&f.o);
             f.o.ts_base = bases[b];
             f.o.reorder_segs = 10;
             start_with(&f);

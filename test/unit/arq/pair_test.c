@@ -83,7 +83,7 @@ run(const struct row *r, uint64_t seed)
         assert_int_equal(st[i].flight_segs, 0);
         assert_int_equal(st[i].n.bad_format + st[i].n.bad_una + st[i].n.bad_conv, 0);
         assert_int_equal(st[i].n.forged_acks, 0);
-        assert_true(st[i].held <= 1280);
+        assert_true(st[i].held <= 2048);
         assert_true(fog_arq_deadline(p.end[i], NULL) == FOG_TIME_NEVER);
         if (r->loss == 0 && r->jitter_us == 0)
             assert_int_equal(st[i].n.resent, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * peer.h - one KCP engine and a peer made by hand: the fixture of the kcp_*_test files.
+ * peer.h - one KCP engine (of the classic kind, which is predictable) and a peer made by hand: the fixture of the kcp_*_test files.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -30,9 +30,16 @@ start_with(struct fixture *f)
 }
 
 static inline void
+classic(struct fog_kcp_options *o)
+{
+    fog_kcp_options_init(o);
+    assert_int_equal(fog_kcp_options_fast(o, 4), FOG_OK);
+}
+
+static inline void
 start(struct fixture *f)
 {
-    fog_kcp_options_init(&f->o);
+    classic(&f->o);
     f->o.ts_base = 5000;
     start_with(f);
 }

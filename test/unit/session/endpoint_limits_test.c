@@ -282,7 +282,7 @@ test_flood(void **state)
     }
     assert_int_equal(net_status(&n).pending, 256);
     assert_true(honest->ready);
-    assert_true(n.mem.peak <= 256 * 5120 + 65536);
+    assert_true(n.mem.peak <= 256 * 6144 + 65536);
     assert_true(n.stray_bytes <= 3 * net_status(&n).n.bytes_in);
     net_end(&n);
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sack.h - tells a peer of our own kind which segments have arrived, in bits. Knows sn; not time,
+ * not transmissions, not datagrams.
+ *
+ * An ACK names one segment in 24 bytes and is said once: where it is lost, and a hole keeps una
+ * back, its segment is sent again for nothing. So beside the newest ACK goes a map of what arrived
+ * beyond the first hole, in the payload of a WINS, which every KCP peer skips:
+ *
+ *     off size
+ *     0   1     0xf6
+ *     1   5+n   a piece: start sn (4), n (1), n bytes; bit i of them: start + i has arrived
+ *     ..        the second piece
+ *
+ * The first piece covers the newest segments, the second wanders over the rest, so that everything is
+ * told many times.
+ */
+#ifndef FOGI_SACK_H
+#define FOGI_SACK_H
+
+#include "arq/rcv.h"
+
+#define SACK_MARK 0xf6
+#define SACK_NEWEST (RCV_NEAR / 8) /* bytes of the first piece  */
+#define SACK_OTHERS 32 /* bytes of the second piece */
+#define SACK_MAX (1 + 5 + SACK_NEWEST + 5 + SACK_OTHERS)
+
+/** Writes the map of r to out, SACK_MAX bytes. *from is where the second piece goes on. Returns its
+ *  length; 0 when there is no hole. */
+size_t fogi_sack_put(const struct rcv *r, uint32_t *from, uint8_t *out);
+
+/* Reads a map. */
+struct sack_reader {
+    const uint8_t *at, *end;
+    uint32_t start;
+    unsigned bit, bits;
+};
+
+/** False when it is no map, or not a well-formed one. */
+bool fogi_sack_open(struct sack_reader *s, const void *buf, size_t len);
+
+/** The next segment that has arrived; false at the end. */
+bool fogi_sack_next(struct sack_reader *s, uint32_t *sn);
+
+#endif
