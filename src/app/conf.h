@@ -65,16 +65,17 @@ struct conf {
     struct hostport listen; /* client: TCP, host "127.0.0.1" when none was given.
                                server: UDP (kcp) or TCP (pipe), host "" when none was given: all  */
     struct hostport remote; /* client: the server. server: the target. The host is never ""       */
-    int fast;               /* 1..4: parameter set of fog_kcp_options_fast(). Default 4           */
+    int fast;               /* 1..4: parameter set of fog_kcp_options_fast(); 0: FOG_CC_MODEL.
+                               Default 0                                                          */
     enum fog_via via;       /* FOG_VIA_KCP, or FOG_VIA_PIPE for "tcp". Default kcp                */
-    uint32_t tunnels;       /* client: sessions kept, 1..8 (a server takes 8 of one address).
+    uint32_t tunnels;       /* client: sessions kept, 1..8 (so many of one network may be unproven).
                                Default 1                                                          */
     uint32_t hold_s;        /* client: seconds a local connection waits for a tunnel, 0..300;
                                0: closed at once. Default 5                                       */
     bool compress;          /* send DATA with the gzip flag. Default false                        */
     uint32_t mtu;           /* bytes of a datagram, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250        */
-    uint32_t sndwnd;        /* segments in flight, 1..65535. Default 1024                         */
-    uint32_t rcvwnd;        /* segments accepted ahead, 1..65535. Default 1024                    */
+    uint32_t sndwnd;        /* segments in flight, 1..65535; 0: as the recovery needs. Default 0  */
+    uint32_t rcvwnd;        /* segments accepted ahead, 1..65535; 0: likewise. Default 0          */
     uint32_t sockbuf;       /* bytes asked of the system for each direction of a UDP socket,
                                0..64 MiB; 0: the system's own. Default 4 MiB                      */
     uint32_t max_streams;   /* open streams of one tunnel, 1..16384. Default 1024                 */

@@ -21,8 +21,8 @@ const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
         NEXT, NONE,   remote,      "HOST:PORT",   "the server")
     ROW(TARGET,      "--target",      't', HOSTPORT, SERVER, 0, 0, 0,
         NOW,  NONE,   remote,      "HOST:PORT",   "where each stream is connected to")
-    ROW(FAST,        "--fast",        0,   FAST,     BOTH,   1, 4, 4,
-        NEXT, SERVER, fast,        "1..4",        "how eagerly losses are repaired")
+    ROW(FAST,        "--fast",        0,   FAST,     BOTH,   1, 4, 0,
+        NEXT, SERVER, fast,        "1..4",        "do as vproxy's fast1..4; else follow the link")
     ROW(VIA,         "--via",         0,   VIA,      BOTH,   0, 0, FOG_VIA_KCP,
         NEXT, BOTH,   via,         "kcp|tcp",     "carry the tunnel over KCP on UDP, or over TCP")
     ROW(TUNNELS,     "--tunnels",     0,   UINT,     CLIENT, 1, 8, 1,
@@ -33,9 +33,9 @@ const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
         NEXT, SERVER, compress,    "",            "send with gzip where that is shorter")
     ROW(MTU,         "--mtu",         0,   UINT,     BOTH,   FOG_MTU_MIN, FOG_MTU_MAX, FOG_MTU_DEFAULT,
         NEXT, SERVER, mtu,         "BYTES",       "largest datagram sent")
-    ROW(SNDWND,      "--sndwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
+    ROW(SNDWND,      "--sndwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 0,
         NEXT, SERVER, sndwnd,      "SEGMENTS",    "most segments in flight")
-    ROW(RCVWND,      "--rcvwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 1024,
+    ROW(RCVWND,      "--rcvwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 0,
         NEXT, SERVER, rcvwnd,      "SEGMENTS",    "most segments accepted ahead")
     ROW(SOCKBUF,     "--sockbuf",     0,   UINT,     BOTH,   0, 64 * MIB, 4 * MIB,
         NEXT, SERVER, sockbuf,     "BYTES",       "UDP socket buffers; 0: the system's own")

@@ -204,10 +204,16 @@ fogi_conf_text(const struct conf *c, enum conf_key key, char *buf, size_t cap)
         fogi_hostport_text(f, buf, cap);
         break;
     case CONF_UINT:
-        snprintf(buf, cap, "%u", (unsigned)*(const uint32_t *)f);
+        if (*(const uint32_t *)f < row->min)
+            snprintf(buf, cap, "auto");
+        else
+            snprintf(buf, cap, "%u", (unsigned)*(const uint32_t *)f);
         break;
     case CONF_FAST:
-        snprintf(buf, cap, "%d", *(const int *)f);
+        if (*(const int *)f == 0)
+            snprintf(buf, cap, "auto");
+        else
+            snprintf(buf, cap, "%d", *(const int *)f);
         break;
     case CONF_BOOL:
         snprintf(buf, cap, "%s", *(const bool *)f ? "true" : "false");

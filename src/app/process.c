@@ -16,6 +16,7 @@
 
 #define KEPT_BYTES (2 << 20)       /* free memory not given back to the system       */
 #define DRAINED_LOOK_US FOG_MS(20) /* how often a draining process looks for the end */
+#define VPROXY_WND 1024            /* segments: the windows of fast1..fast4          */
 
 static const int caught[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
@@ -283,11 +284,18 @@ fogi_process_session_options(struct process *p, enum fog_role role, struct fog_s
         return err;
     o->kcp.ts_base = ts;
     o->kcp.mtu = c->mtu;
-    o->kcp.snd_wnd = c->sndwnd;
-    o->kcp.rcv_wnd = c->rcvwnd;
+    if (c->fast) {
+        if (fog_kcp_options_fast(&o->kcp, c->fast))
+            return UV_EINVAL;
+        o->kcp.snd_wnd = o->kcp.rcv_wnd = VPROXY_WND;
+    }
+    if (c->sndwnd)
+        o->kcp.snd_wnd = c->sndwnd;
+    if (c->rcvwnd)
+        o->kcp.rcv_wnd = c->rcvwnd;
     o->mux.seed = seed;
     o->mux.gzip = &p->gzip;
     o->mux.compress = c->compress;
     o->mux.limits.streams = c->max_streams;
-    return fog_kcp_options_fast(&o->kcp, c->fast) ? UV_EINVAL : 0;
+    return 0;
 }

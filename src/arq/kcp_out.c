@@ -65,7 +65,8 @@ put(struct kcp *k, struct writer *w, enum seg_cmd cmd, uint32_t sn, uint32_t ts,
     w->segs++;
 }
 
-/* The map leaves in the datagram of the newest ACK; a datagram without room for both ends before. */
+/* The map leaves in the datagram of the newest ACK; a datagram without room for both ends before.
+ */
 static void
 put_map(struct kcp *k, struct writer *w)
 {
@@ -221,7 +222,8 @@ put_copies(struct kcp *k, struct writer *w, fog_time now)
 static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
-    while (k->snd.n_lost > 0 && kcp_room(k) > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
+    while (k->snd.n_lost > 0 && kcp_room(k) > 0 &&
+           fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
         if (!may_note(k, false, now))
             return;
         uint32_t sn = fogi_snd_again(&k->snd, payload_at(w));

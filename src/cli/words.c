@@ -12,8 +12,8 @@ const char fogi_words_help[] =
     "       foggara [kcptun] mode server bind PORT target HOST:PORT [fast 1..4]\n"
     "The words of vproxy's KcpTun, in any order. A client listens on 127.0.0.1, and\n"
     "its target is the server. A server listens on all addresses, and its target is\n"
-    "what each stream is connected to. Without \"fast\" it is 4. The same with options\n"
-    "of its own: foggara help client, foggara help server\n";
+    "what each stream is connected to. Without \"fast\" it follows the link. The same\n"
+    "with options of its own: foggara help client, foggara help server\n";
 
 enum word { WORD_MODE, WORD_BIND, WORD_TARGET, WORD_FAST, WORD_N };
 

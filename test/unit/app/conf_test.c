@@ -52,14 +52,14 @@ test_defaults(void **state)
     assert_int_equal(c.listen.port, 12948);
     assert_string_equal(c.remote.host, "h");
     assert_int_equal(c.remote.port, 29900);
-    assert_int_equal(c.fast, 4);
+    assert_int_equal(c.fast, 0);
     assert_int_equal(c.via, FOG_VIA_KCP);
     assert_int_equal(c.tunnels, 1);
     assert_int_equal(c.hold_s, 5);
     assert_false(c.compress);
     assert_int_equal(c.mtu, 1250);
-    assert_int_equal(c.sndwnd, 1024);
-    assert_int_equal(c.rcvwnd, 1024);
+    assert_int_equal(c.sndwnd, 0);
+    assert_int_equal(c.rcvwnd, 0);
     assert_int_equal(c.sockbuf, 4 << 20);
     assert_int_equal(c.max_streams, 1024);
     assert_int_equal(c.log_level, LOG_AT_INFO);
@@ -379,10 +379,10 @@ test_kcptun_words(void **state)
         {HEAD "mode: fast2", 2, LOG_AT_INFO},
         {HEAD "mode: fast3", 3, LOG_AT_INFO},
         {HEAD "mode: fast4", 4, LOG_AT_INFO},
-        {HEAD "quiet: true", 4, LOG_AT_WARN},
-        {HEAD "quiet: false", 4, LOG_AT_INFO},
-        {HEAD "quiet: true, log: debug", 4, LOG_AT_DEBUG},
-        {HEAD "log: debug, quiet: true", 4, LOG_AT_DEBUG},
+        {HEAD "quiet: true", 0, LOG_AT_WARN},
+        {HEAD "quiet: false", 0, LOG_AT_INFO},
+        {HEAD "quiet: true, log: debug", 0, LOG_AT_DEBUG},
+        {HEAD "log: debug, quiet: true", 0, LOG_AT_DEBUG},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct conf c;
@@ -561,7 +561,7 @@ test_keep_fixed(void **state)
         "listen stays 127.0.0.1:1: 127.0.0.1:9 needs a restart\n"
         "via stays kcp: tcp needs a restart\n",
         "listen stays :1: :9 needs a restart\n"
-        "fast stays 4: 1 needs a restart\n"
+        "fast stays auto: 1 needs a restart\n"
         "via stays kcp: tcp needs a restart\n"
         "mtu stays 1250: 99 needs a restart\n"
         "sockbuf stays 4194304: 1 needs a restart\n",
