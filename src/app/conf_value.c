@@ -59,10 +59,20 @@ set_hostport(struct hostport *out, const char *text, enum hostport_form form, ch
     return clause == NULL || refuse(why, cap, text, clause);
 }
 
+/* A default below the range is no number: it is called "auto". */
+static bool
+is_auto(const struct conf_row *row, uint32_t n)
+{
+    return row->def < row->min && n == row->def;
+}
+
 static bool
 set_number(uint32_t *out, const struct conf_row *row, const char *text, char *why, size_t cap)
 {
     char clause[64];
+    *out = row->def;
+    if (is_auto(row, *out) && strcmp(text, "auto") == 0)
+        return true;
     if (parse_u32(text, out) && *out >= row->min && *out <= row->max)
         return true;
     snprintf(clause, sizeof clause, "is not a whole number within %u..%u", (unsigned)row->min,
@@ -204,13 +214,13 @@ fogi_conf_text(const struct conf *c, enum conf_key key, char *buf, size_t cap)
         fogi_hostport_text(f, buf, cap);
         break;
     case CONF_UINT:
-        if (*(const uint32_t *)f < row->min)
+        if (is_auto(row, *(const uint32_t *)f))
             snprintf(buf, cap, "auto");
         else
             snprintf(buf, cap, "%u", (unsigned)*(const uint32_t *)f);
         break;
     case CONF_FAST:
-        if (*(const int *)f == 0)
+        if (is_auto(row, (uint32_t) * (const int *)f))
             snprintf(buf, cap, "auto");
         else
             snprintf(buf, cap, "%d", *(const int *)f);

@@ -78,7 +78,8 @@ test_defaults_are_within_their_range(void **state)
         assert_int_equal(fogi_conf_find(fogi_conf_name(key)), key);
         if (row->type != CONF_UINT && row->type != CONF_FAST)
             continue;
-        assert_true(row->min <= row->def && row->def <= row->max);
+        bool is_auto = row->def == 0 && row->min == 1;
+        assert_true(is_auto || (row->min <= row->def && row->def <= row->max));
     }
 }
 
