@@ -35,6 +35,7 @@ struct kcp {
     struct copies copies;
     struct rate rate;
     struct rate_sample sample; /* of the datagram being taken in                    */
+    uint8_t probes_left;    /* lost segments that may leave whatever is on its way */
     fog_time latest_rtt;    /* of the newest transmission that datagram names; 0: none */
     fog_time latest_at;     /* when that had left                                   */
     uint32_t mss;           /* bytes of payload in a full segment                   */
@@ -108,12 +109,20 @@ kcp_room(const struct kcp *k)
     return room > k->log.out_bytes ? room - k->log.out_bytes : 0;
 }
 
-/** Whether a segment waits that may leave as soon as the pacer allows. */
+/** Whether a lost segment waits that may leave as soon as the pacer allows. Probes always may: what
+ *  seems to be on its way may be long gone. */
+static inline bool
+kcp_lost_waits(const struct kcp *k)
+{
+    return k->snd.n_lost > 0 && (k->probes_left > 0 || kcp_room(k) > 0);
+}
+
+/** Whether any segment waits that may leave as soon as the pacer allows. */
 static inline bool
 kcp_data_waits(const struct kcp *k)
 {
-    return kcp_room(k) > 0 &&
-           (k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0));
+    return kcp_lost_waits(k) || (k->snd.n_lost == 0 && kcp_room(k) > 0 &&
+                                 snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0);
 }
 
 int fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now);

@@ -211,7 +211,7 @@ put_copies(struct kcp *k, struct writer *w, fog_time now)
 static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
-    while (k->snd.n_lost > 0 && kcp_room(k) > 0 && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
+    while (kcp_lost_waits(k) && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
         if (!log_room(k, now)) {
             k->retry_at = now + RETRY_AFTER;
             return;
@@ -219,6 +219,8 @@ put_lost(struct kcp *k, struct writer *w, fog_time now)
         uint32_t sn = fogi_snd_again(&k->snd, payload_at(w));
         put_push(k, w, sn, now);
         k->n.resent++;
+        if (k->probes_left > 0)
+            k->probes_left--;
         copy_repair(k, sn, now);
     }
 }

@@ -14,8 +14,8 @@
  *                 when one given up turns out to have been late only, to what that one took at most,
  *                 and shrinks by an eighth every 16 round trips. While nothing was ever late, three
  *                 later ones are proof enough. In place of rule 2: nothing was heard for rtt +
- *                 max(4 rttvar, slack); then the two oldest are probes, again after waits that grow
- *                 by half up to 200 ms, or a second when five seconds brought nothing.
+ *                 max(4 rttvar, slack); then the caller sends probes, again after waits that grow by
+ *                 half up to 200 ms, or a second when five seconds brought nothing.
  * Sparing         toward a peer that has not proven its address the waits are 250 ms and 750 ms.
  *                 Then there is silence, except that each datagram heard meanwhile buys one more
  *                 try after 1.5 s.

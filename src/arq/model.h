@@ -72,7 +72,7 @@ struct model {
     fog_time last_us;     /* last sample                                      */
     fog_time spread_us;   /* how far it is from the one before, smoothed      */
     bool rough;           /* base_us is not a mean yet                        */
-    fog_time recent[MODEL_RECENT]; /* STARTUP: the last samples               */
+    uint32_t recent[MODEL_RECENT]; /* us; STARTUP: the last samples           */
     uint8_t recent_n;
 
     double p;             /* share lost at random                             */

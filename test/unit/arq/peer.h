@@ -34,6 +34,7 @@ classic(struct fog_kcp_options *o)
 {
     fog_kcp_options_init(o);
     assert_int_equal(fog_kcp_options_fast(o, 4), FOG_OK);
+    o->snd_wnd = o->rcv_wnd = 1024;
 }
 
 static inline void
