@@ -88,6 +88,15 @@ fogi_kcp_fail(struct kcp *k, int err)
 }
 
 void
+fogi_kcp_lost(struct kcp *k, uint32_t number)
+{
+    const struct tx *t = txlog_at(&k->log, number);
+    k->n.lost++;
+    if (seq_in(t->sn, k->snd.una, k->snd.next) && snd_at(&k->snd, t->sn)->tx == number)
+        fogi_snd_lose(&k->snd, t->sn);
+}
+
+void
 fogi_kcp_settle(struct kcp *k, fog_time now)
 {
     uint32_t number;
@@ -96,10 +105,7 @@ fogi_kcp_settle(struct kcp *k, fog_time now)
         const struct tx *t = txlog_at(&k->log, number);
         if (t->first && t->calm)
             k->cc.ops->outcome(&k->cc, true);
-        k->n.lost++;
-        /* A copy that left later is still on its way, or the segment has arrived by another. */
-        if (seq_in(t->sn, k->snd.una, k->snd.next) && snd_at(&k->snd, t->sn)->tx == number)
-            fogi_snd_lose(&k->snd, t->sn);
+        fogi_kcp_lost(k, number);
     }
     if (k->snd.flight == 0 && k->log.cap) {
         fogi_txlog_clear(&k->log, &k->mem);
@@ -131,8 +137,7 @@ probe_oldest(struct kcp *k)
         if (g->state != SND_FLYING || !txlog_has(&k->log, g->tx))
             continue;
         fogi_txlog_resolve(&k->log, txlog_at(&k->log, g->tx), TX_LOST);
-        fogi_snd_lose(&k->snd, sn);
-        k->n.lost++;
+        fogi_kcp_lost(k, g->tx);
     }
     k->probes_left = LOSS_PROBES;
 }

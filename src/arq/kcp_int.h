@@ -131,6 +131,10 @@ int fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_t
 /** Ends the engine with an error that the event tells. */
 void fogi_kcp_fail(struct kcp *k, int err);
 
+/** Transmission `number`, which is TX_LOST, will not be answered: its segment is to be sent again,
+ *  unless another transmission of it is still on its way. */
+void fogi_kcp_lost(struct kcp *k, uint32_t number);
+
 /** Collects what is lost now, and brings what depends on it up to date. To be called at the end of
  *  every verb that may have changed what is under way or waiting. */
 void fogi_kcp_settle(struct kcp *k, fog_time now);

@@ -143,7 +143,15 @@ put_hello(struct kcp *k, struct writer *w, bool company, fog_time now)
 static bool
 log_room(struct kcp *k, fog_time now)
 {
-    return fogi_txlog_room(&k->log, &k->mem, k->loss.head, now - 2 * k->rtt.rto_us);
+    fog_time old = now - 2 * k->rtt.rto_us;
+    if (fogi_txlog_room(&k->log, &k->mem, k->loss.head, old))
+        return true;
+    if (k->log.cap < k->log.max || txlog_at(&k->log, k->loss.head)->state != TX_OUT)
+        return false;
+    /* As many left in vain as the log holds: probes, on a link that has been dark for long. */
+    fogi_txlog_resolve(&k->log, txlog_at(&k->log, k->loss.head), TX_LOST);
+    fogi_kcp_lost(k, k->loss.head++);
+    return fogi_txlog_room(&k->log, &k->mem, k->loss.head, old);
 }
 
 /* Logs the transmission of sn and ends its segment. */
