@@ -10,8 +10,8 @@
 
 /* May wait beyond what the window takes; no more, so that the choice above is made late. */
 #define QUEUE_BYTES 16384
-/* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB, when a
- * peer makes us keep them all; they come from the memory that all sessions share. */
+/* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB,
+ * when a peer makes us keep them all; they come from the memory that all sessions share. */
 #define WINDOW 24576
 #define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
 #define RATE_MIN 1000

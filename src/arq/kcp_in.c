@@ -171,8 +171,8 @@ on_ack(struct kcp *k, const struct seg *s, fog_time now)
     return true;
 }
 
-/* The map of a peer of our kind: as una, but beyond the first hole. It counts only beside an ACK that
- * names one of our stamps, so that nobody else can draw it. */
+/* The map of a peer of our kind: as una, but beyond the first hole. It counts only beside an ACK
+ * that names one of our stamps, so that nobody else can draw it. */
 static void
 on_map(struct kcp *k, const struct seg *s, fog_time now)
 {

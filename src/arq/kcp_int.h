@@ -35,23 +35,23 @@ struct kcp {
     struct copies copies;
     struct rate rate;
     struct rate_sample sample; /* of the datagram being taken in                    */
-    uint8_t probes_left;    /* lost segments that may leave whatever is on its way */
-    fog_time latest_rtt;    /* of the newest transmission that datagram names; 0: none */
-    fog_time latest_at;     /* when that had left                                   */
-    uint32_t mss;           /* bytes of payload in a full segment                   */
-    uint32_t peer_una;      /* newest una told                                      */
-    uint64_t n_first;       /* segments sent for the first time                     */
-    fog_time waiting_since; /* when the oldest wait for an answer began             */
-    struct tx asked;        /* the last WASK: not in the log, as no segment left with it */
+    uint8_t probes_left;       /* lost segments that may leave whatever is on its way */
+    fog_time latest_rtt;       /* of the newest transmission that datagram names; 0: none */
+    fog_time latest_at;        /* when that had left                                   */
+    uint32_t mss;              /* bytes of payload in a full segment                   */
+    uint32_t peer_una;         /* newest una told                                      */
+    uint64_t n_first;          /* segments sent for the first time                     */
+    fog_time waiting_since;    /* when the oldest wait for an answer began             */
+    struct tx asked;           /* the last WASK: not in the log, as no segment left with it */
     uint32_t asked_ts;
     fog_time retry_at; /* memory was short: no data before; 0: it was not      */
 
     /* receiving */
     struct rcv rcv;
     struct acks acks;
-    fog_time acks_due;      /* a peer of our kind is answered in batches: when, at the latest */
-    uint32_t acks_for;      /* PUSH since the last answer                          */
-    uint32_t sack_from;     /* where its map goes on                               */
+    fog_time acks_due;  /* a peer of our kind is answered in batches: when, at the latest */
+    uint32_t acks_for;  /* PUSH since the last answer                          */
+    uint32_t sack_from; /* where its map goes on                               */
 
     /* the rest */
     struct probe probe;
@@ -121,8 +121,8 @@ kcp_lost_waits(const struct kcp *k)
 static inline bool
 kcp_data_waits(const struct kcp *k)
 {
-    return kcp_lost_waits(k) || (k->snd.n_lost == 0 && kcp_room(k) > 0 &&
-                                 snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0);
+    return kcp_lost_waits(k) || (k->snd.n_lost == 0 && kcp_room(k) > 0 && snd_queued(&k->snd) > 0 &&
+                                 kcp_window_free(k) > 0);
 }
 
 int fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now);

@@ -65,7 +65,8 @@ put(struct kcp *k, struct writer *w, enum seg_cmd cmd, uint32_t sn, uint32_t ts,
     w->segs++;
 }
 
-/* The map leaves in the datagram of the newest ACK; a datagram without room for both ends before. */
+/* The map leaves in the datagram of the newest ACK; a datagram without room for both ends before.
+ */
 static void
 put_map(struct kcp *k, struct writer *w)
 {
@@ -178,7 +179,7 @@ copy_repair(struct kcp *k, uint32_t sn, fog_time now)
 {
     fog_time later = k->rtt.srtt_us / REPAIR_PART;
     uint32_t behind = snd_span(&k->snd) + (uint32_t)(k->log.out_bytes / k->o.mtu);
-    if (k->o.cc == FOG_CC_MODEL && k->validated && behind > cc_span(&k->cc))
+    if (k->o.cc == FOG_CC_MODEL && k->validated && k->loss.backoff == 0 && behind > cc_span(&k->cc))
         fogi_copies_add(&k->copies, sn, snd_at(&k->snd, sn)->tx, now + later);
 }
 
@@ -190,7 +191,8 @@ copy_tail(struct kcp *k, uint32_t sn, fog_time now)
     const struct snd_seg *g = snd_at(&k->snd, sn);
     double p = cc_random_loss(&k->cc);
     unsigned most = p > TAIL_LOSS_MANY ? 2 : p > TAIL_LOSS ? 1 : 0;
-    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 || sn + 1 != k->snd.next || g->sends > most)
+    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 || sn + 1 != k->snd.next || g->sends > most ||
+        k->loss.backoff > 0)
         return;
     if (bucket_take(&k->copies.favour, FOG_KCP_HEADER + (uint32_t)g->len, now))
         fogi_copies_add(&k->copies, sn, g->tx, now + k->rtt.srtt_us / TAIL_PART);

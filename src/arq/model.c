@@ -12,17 +12,17 @@
 #define BACK_MOST 0.25 /* how much slower an even round may be */
 #define PHASES 8
 #define DRAIN_ROUNDS_MOST 8
-#define ROOM_FACTOR 2.0       /* round trips' worth on its way: late acks and repairs need the second */
-#define GROWS 1.25            /* STARTUP: less growth than this counts as none */
+#define ROOM_FACTOR 2.0 /* round trips' worth on its way: late acks and repairs need the second */
+#define GROWS 1.25      /* STARTUP: less growth than this counts as none */
 #define FLAT_ROUNDS 3
-#define BASE_FOR FOG_SEC(10)  /* so long an empty queue is remembered */
+#define BASE_FOR FOG_SEC(10) /* so long an empty queue is remembered */
 #define REST_FOR FOG_MS(100)
-#define SEGS_LEAST 4            /* per round trip, whatever was measured */
-#define SEGS_BUSY 16u           /* on their way: fewer do not make a queue */
-#define LOSS_MOST 0.5         /* more random loss than this is not made up for */
-#define LOSS_FADE 0.9         /* per round */
-#define QUEUED_LONG 4          /* rounds with a queue, until loss is doubted */
-#define SLOW_ENOUGH 200       /* outcomes of slower rounds that may speak alone */
+#define SEGS_LEAST 4    /* per round trip, whatever was measured */
+#define SEGS_BUSY 16u   /* on their way: fewer do not make a queue */
+#define LOSS_MOST 0.5   /* more random loss than this is not made up for */
+#define LOSS_FADE 0.9   /* per round */
+#define QUEUED_LONG 4   /* rounds with a queue, until loss is doubted */
+#define SLOW_ENOUGH 200 /* outcomes of slower rounds that may speak alone */
 
 void
 fogi_model_init(struct model *m, uint32_t mtu, fog_time ack_delay)
@@ -62,7 +62,8 @@ enter(struct model *m, enum model_state state, fog_time now)
         m->doubtful = 2;
 }
 
-/* ------------------------------------------------------------------------------ round trip, rate */
+/* ------------------------------------------------------------------------------ round trip, rate
+ */
 
 static void
 take_rtt(struct model *m, fog_time rtt)
@@ -141,7 +142,8 @@ close_rtt(struct model *m, fog_time now)
     }
 }
 
-/* ------------------------------------------------------------------------------------ random loss */
+/* ------------------------------------------------------------------------------------ random loss
+ */
 
 static double
 share(double lost, double kept)
@@ -218,7 +220,8 @@ fogi_model_timeout(struct model *m)
     m->doubtful = 3;
 }
 
-/* ----------------------------------------------------------------------------------------- states */
+/* ----------------------------------------------------------------------------------------- states
+ */
 
 /* The last samples waited, on average. */
 static bool
@@ -343,7 +346,8 @@ fogi_model_acked(struct model *m, const struct cc_ack *a)
         enter(m, MODEL_DRAIN, a->now);
 }
 
-/* ----------------------------------------------------------------------------------------- answers */
+/* ----------------------------------------------------------------------------------------- answers
+ */
 
 size_t
 fogi_model_room(const struct model *m)

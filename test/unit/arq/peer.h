@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * peer.h - one KCP engine (of the classic kind, which is predictable) and a peer made by hand: the fixture of the kcp_*_test files.
+ * peer.h - one KCP engine (of the classic kind, which is predictable) and a peer made by hand: the
+ * fixture of the kcp_*_test files.
  */
 #ifndef PEER_H
 #define PEER_H
