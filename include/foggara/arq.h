@@ -75,7 +75,7 @@ FOG_API void fog_kcp_options_init(struct fog_kcp_options *o);
 
 /**
  * Makes it behave as one of vproxy's parameter sets (wire-vproxy section 1.3): FOG_CC_CLASSIC with
- * rto_min_us, rto_slack_us and reorder_segs of fast1..fast4, and windows of 1024 segments.
+ * rto_min_us, rto_slack_us and reorder_segs of fast1..fast4. Its windows, 1024, are yours to set.
  *
  * Takes      fast: 1..4
  * Returns    FOG_E_USAGE   fast is out of range; *o is unchanged

@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "base/seq.h"
 
-#define ACKS_PAST 16  /* remembered             */
-#define ACKS_AGAIN 2  /* times each is repeated */
+#define ACKS_PAST 16 /* remembered             */
+#define ACKS_AGAIN 2 /* times each is repeated */
 
 struct ack {
     uint32_t sn, ts;

@@ -13,7 +13,6 @@
 /* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB,
  * when a peer makes us keep them all; they come from the memory that all sessions share. */
 #define WINDOW 24576
-#define WINDOW_CLASSIC 1024
 #define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
 #define RATE_MIN 1000
 #define RATE_MAX (UINT64_C(1) << 40)
@@ -44,7 +43,6 @@ fog_kcp_options_fast(struct fog_kcp_options *o, int fast)
     if (fast < 1 || fast > 4)
         return FOG_E_USAGE;
     o->cc = FOG_CC_CLASSIC;
-    o->snd_wnd = o->rcv_wnd = WINDOW_CLASSIC;
     o->rto_min_us = fast_sets[fast].rto_min_us;
     o->rto_slack_us = fast_sets[fast].rto_slack_us;
     o->reorder_segs = fast_sets[fast].reorder_segs;
@@ -90,6 +88,15 @@ fogi_kcp_fail(struct kcp *k, int err)
 }
 
 void
+fogi_kcp_lost(struct kcp *k, uint32_t number)
+{
+    const struct tx *t = txlog_at(&k->log, number);
+    k->n.lost++;
+    if (seq_in(t->sn, k->snd.una, k->snd.next) && snd_at(&k->snd, t->sn)->tx == number)
+        fogi_snd_lose(&k->snd, t->sn);
+}
+
+void
 fogi_kcp_settle(struct kcp *k, fog_time now)
 {
     uint32_t number;
@@ -98,10 +105,7 @@ fogi_kcp_settle(struct kcp *k, fog_time now)
         const struct tx *t = txlog_at(&k->log, number);
         if (t->first && t->calm)
             k->cc.ops->outcome(&k->cc, true);
-        k->n.lost++;
-        /* A copy that left later is still on its way, or the segment has arrived by another. */
-        if (seq_in(t->sn, k->snd.una, k->snd.next) && snd_at(&k->snd, t->sn)->tx == number)
-            fogi_snd_lose(&k->snd, t->sn);
+        fogi_kcp_lost(k, number);
     }
     if (k->snd.flight == 0 && k->log.cap) {
         fogi_txlog_clear(&k->log, &k->mem);
@@ -123,6 +127,21 @@ dead_at(const struct kcp *k)
     return since + k->o.dead_us;
 }
 
+/* Sends the oldest segments again: a receiver that has room for any has room for these, and what
+ * answers them tells about the rest. */
+static void
+probe_oldest(struct kcp *k)
+{
+    for (uint32_t sn = k->snd.una; sn != k->snd.next && sn - k->snd.una < LOSS_PROBES; sn++) {
+        const struct snd_seg *g = snd_at(&k->snd, sn);
+        if (g->state != SND_FLYING || !txlog_has(&k->log, g->tx))
+            continue;
+        fogi_txlog_resolve(&k->log, txlog_at(&k->log, g->tx), TX_LOST);
+        fogi_kcp_lost(k, g->tx);
+    }
+    k->probes_left = LOSS_PROBES;
+}
+
 static void
 kcp_tick(struct fog_arq *a, fog_time now)
 {
@@ -142,6 +161,8 @@ kcp_tick(struct fog_arq *a, fog_time now)
             if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
                 k->cc.ops->timeout(&k->cc);
             fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
+            if (k->loss.timed && !k->loss.sparing)
+                probe_oldest(k);
         }
     }
     fogi_kcp_settle(k, now);

@@ -35,22 +35,23 @@ struct kcp {
     struct copies copies;
     struct rate rate;
     struct rate_sample sample; /* of the datagram being taken in                    */
-    fog_time latest_rtt;    /* of the newest transmission that datagram names; 0: none */
-    fog_time latest_at;     /* when that had left                                   */
-    uint32_t mss;           /* bytes of payload in a full segment                   */
-    uint32_t peer_una;      /* newest una told                                      */
-    uint64_t n_first;       /* segments sent for the first time                     */
-    fog_time waiting_since; /* when the oldest wait for an answer began             */
-    struct tx asked;        /* the last WASK: not in the log, as no segment left with it */
+    uint8_t probes_left;       /* lost segments that may leave whatever is on its way */
+    fog_time latest_rtt;       /* of the newest transmission that datagram names; 0: none */
+    fog_time latest_at;        /* when that had left                                   */
+    uint32_t mss;              /* bytes of payload in a full segment                   */
+    uint32_t peer_una;         /* newest una told                                      */
+    uint64_t n_first;          /* segments sent for the first time                     */
+    fog_time waiting_since;    /* when the oldest wait for an answer began             */
+    struct tx asked;           /* the last WASK: not in the log, as no segment left with it */
     uint32_t asked_ts;
     fog_time retry_at; /* memory was short: no data before; 0: it was not      */
 
     /* receiving */
     struct rcv rcv;
     struct acks acks;
-    fog_time acks_due;      /* a peer of our kind is answered in batches: when, at the latest */
-    uint32_t acks_for;      /* PUSH since the last answer                          */
-    uint32_t sack_from;     /* where its map goes on                               */
+    fog_time acks_due;  /* a peer of our kind is answered in batches: when, at the latest */
+    uint32_t acks_for;  /* PUSH since the last answer                          */
+    uint32_t sack_from; /* where its map goes on                               */
 
     /* the rest */
     struct probe probe;
@@ -108,12 +109,20 @@ kcp_room(const struct kcp *k)
     return room > k->log.out_bytes ? room - k->log.out_bytes : 0;
 }
 
-/** Whether a segment waits that may leave as soon as the pacer allows. */
+/** Whether a lost segment waits that may leave as soon as the pacer allows. Probes always may: what
+ *  seems to be on its way may be long gone. */
+static inline bool
+kcp_lost_waits(const struct kcp *k)
+{
+    return k->snd.n_lost > 0 && (k->probes_left > 0 || kcp_room(k) > 0);
+}
+
+/** Whether any segment waits that may leave as soon as the pacer allows. */
 static inline bool
 kcp_data_waits(const struct kcp *k)
 {
-    return kcp_room(k) > 0 &&
-           (k->snd.n_lost > 0 || (snd_queued(&k->snd) > 0 && kcp_window_free(k) > 0));
+    return kcp_lost_waits(k) || (k->snd.n_lost == 0 && kcp_room(k) > 0 && snd_queued(&k->snd) > 0 &&
+                                 kcp_window_free(k) > 0);
 }
 
 int fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now);
@@ -121,6 +130,10 @@ int fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_t
 
 /** Ends the engine with an error that the event tells. */
 void fogi_kcp_fail(struct kcp *k, int err);
+
+/** Transmission `number`, which is TX_LOST, will not be answered: its segment is to be sent again,
+ *  unless another transmission of it is still on its way. */
+void fogi_kcp_lost(struct kcp *k, uint32_t number);
 
 /** Collects what is lost now, and brings what depends on it up to date. To be called at the end of
  *  every verb that may have changed what is under way or waiting. */

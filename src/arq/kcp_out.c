@@ -144,7 +144,15 @@ put_hello(struct kcp *k, struct writer *w, bool company, fog_time now)
 static bool
 log_room(struct kcp *k, fog_time now)
 {
-    return fogi_txlog_room(&k->log, &k->mem, k->loss.head, now - 2 * k->rtt.rto_us);
+    fog_time old = now - 2 * k->rtt.rto_us;
+    if (fogi_txlog_room(&k->log, &k->mem, k->loss.head, old))
+        return true;
+    if (k->log.cap < k->log.max || txlog_at(&k->log, k->loss.head)->state != TX_OUT)
+        return false;
+    /* As many left in vain as the log holds: probes, on a link that has been dark for long. */
+    fogi_txlog_resolve(&k->log, txlog_at(&k->log, k->loss.head), TX_LOST);
+    fogi_kcp_lost(k, k->loss.head++);
+    return fogi_txlog_room(&k->log, &k->mem, k->loss.head, old);
 }
 
 /* Room to note one more transmission, and one more segment if it is new; else a later try. */
@@ -181,7 +189,7 @@ copy_repair(struct kcp *k, uint32_t sn, fog_time now)
 {
     fog_time later = k->rtt.srtt_us / REPAIR_PART;
     uint32_t behind = snd_span(&k->snd) + (uint32_t)(k->log.out_bytes / k->o.mtu);
-    if (k->o.cc == FOG_CC_MODEL && k->validated && behind > cc_span(&k->cc))
+    if (k->o.cc == FOG_CC_MODEL && k->validated && k->loss.backoff == 0 && behind > cc_span(&k->cc))
         fogi_copies_add(&k->copies, sn, snd_at(&k->snd, sn)->tx, now + later);
 }
 
@@ -193,7 +201,8 @@ copy_tail(struct kcp *k, uint32_t sn, fog_time now)
     const struct snd_seg *g = snd_at(&k->snd, sn);
     double p = cc_random_loss(&k->cc);
     unsigned most = p > TAIL_LOSS_MANY ? 2 : p > TAIL_LOSS ? 1 : 0;
-    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 || sn + 1 != k->snd.next || g->sends > most)
+    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 || sn + 1 != k->snd.next || g->sends > most ||
+        k->loss.backoff > 0)
         return;
     if (bucket_take(&k->copies.favour, FOG_KCP_HEADER + (uint32_t)g->len, now))
         fogi_copies_add(&k->copies, sn, g->tx, now + k->rtt.srtt_us / TAIL_PART);
@@ -222,13 +231,14 @@ put_copies(struct kcp *k, struct writer *w, fog_time now)
 static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
-    while (k->snd.n_lost > 0 && kcp_room(k) > 0 &&
-           fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
+    while (kcp_lost_waits(k) && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
         if (!may_note(k, false, now))
             return;
         uint32_t sn = fogi_snd_again(&k->snd, payload_at(w));
         put_push(k, w, sn, now);
         k->n.resent++;
+        if (k->probes_left > 0)
+            k->probes_left--;
         copy_repair(k, sn, now);
     }
 }

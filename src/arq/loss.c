@@ -82,8 +82,10 @@ fogi_loss_timeout(struct loss *s, fog_time rto, fog_time now)
 {
     if (s->sparing && s->backoff >= SPARING_WAITS)
         s->bought--;
-    s->quota = s->backoff == 0 && !s->timed ? LOSS_FIRST_MAX : LOSS_PROBES;
-    s->sent_until = s->timed ? now : now - rto;
+    s->quota = s->backoff == 0 ? LOSS_FIRST_MAX : LOSS_PROBES;
+    if (s->timed && !s->sparing)
+        s->quota = 0; /* the caller chooses the probes */
+    s->sent_until = now - rto;
     s->timeout_at = now;
     s->backoff++;
 }

@@ -10,15 +10,14 @@
  *                 most 32 transmissions older than the rto; each later one at most the two oldest,
  *                 as probes: when one is answered, rule 1 speaks about the rest.
  * Timed           in place of rule 1: T is lost once a later one has arrived and T left longer than
- *                 rtt + window ago. The window begins at a quarter of the least round trip. It grows
- *                 when one given up turns out to have been late only, to what that one took at most,
- *                 and shrinks by an eighth every 16 round trips. While nothing was ever late, three
- *                 later ones are proof enough. In place of rule 2: nothing was heard for rtt +
- *                 max(4 rttvar, slack); then the two oldest are probes, again after waits that grow
- *                 by half up to 200 ms, or a second when five seconds brought nothing.
- * Sparing         toward a peer that has not proven its address the waits are 250 ms and 750 ms.
- *                 Then there is silence, except that each datagram heard meanwhile buys one more
- *                 try after 1.5 s.
+ *                 rtt + window ago. The window begins at a quarter of the least round trip. It
+ * grows when one given up turns out to have been late only, to what that one took at most, and
+ * shrinks by an eighth every 16 round trips. While nothing was ever late, three later ones are
+ * proof enough. In place of rule 2: nothing was heard for rtt + max(4 rttvar, slack); then the
+ * caller sends probes, again after waits that grow by half up to 200 ms, or a second when five
+ * seconds brought nothing. Sparing         toward a peer that has not proven its address the waits
+ * are 250 ms and 750 ms. Then there is silence, except that each datagram heard meanwhile buys one
+ * more try after 1.5 s.
  *
  * Invariant: each transmission is declared lost at most once, and a call that comes late counts as
  * one timeout. `head` walks the log once, so the cost per transmission is constant at any window.
@@ -34,15 +33,15 @@
 #define LOSS_WAIT_MAX FOG_SEC(2)
 
 struct loss {
-    uint32_t reorder;    /* transmissions                                          */
+    uint32_t reorder; /* transmissions                                          */
     bool timed;
-    bool late_seen;      /* timed: something given up had only been late           */
-    fog_time window;     /* timed: reordering that is waited for                   */
-    fog_time window_at;  /* when it last changed                                   */
-    fog_time rtt;        /* timed: a round trip now: the larger of srtt and latest */
-    fog_time least;      /* ... and at least                                       */
-    fog_time slack;      /* timed: beyond rtt, before probes                       */
-    fog_time recheck;    /* when the oldest overtaken one will be lost             */
+    bool late_seen;     /* timed: something given up had only been late           */
+    fog_time window;    /* timed: reordering that is waited for                   */
+    fog_time window_at; /* when it last changed                                   */
+    fog_time rtt;       /* timed: a round trip now: the larger of srtt and latest */
+    fog_time least;     /* ... and at least                                       */
+    fog_time slack;     /* timed: beyond rtt, before probes                       */
+    fog_time recheck;   /* when the oldest overtaken one will be lost             */
     fog_time now;
     uint32_t head;    /* all numbers before it are resolved */
     uint32_t largest; /* newest number that arrived */
@@ -60,7 +59,8 @@ void fogi_loss_init(struct loss *s, uint32_t reorder, bool sparing);
 /** Timed from now on. */
 void fogi_loss_timed(struct loss *s);
 
-/** Timed: tells the time, before the calls below; and how long round trips are, when that changes. */
+/** Timed: tells the time, before the calls below; and how long round trips are, when that changes.
+ */
 void fogi_loss_clock(struct loss *s, fog_time now);
 void fogi_loss_rtt(struct loss *s, fog_time srtt, fog_time latest, fog_time slack);
 

@@ -68,7 +68,7 @@ enter(struct model *m, enum model_state state, fog_time now)
 static void
 take_rtt(struct model *m, fog_time rtt)
 {
-    if (rtt <= 0)
+    if (rtt <= 0 || rtt > FOG_SEC(60))
         return;
     fog_time off = rtt > m->last_us ? rtt - m->last_us : m->last_us - rtt;
     if (m->last_us)
@@ -80,7 +80,7 @@ take_rtt(struct model *m, fog_time rtt)
     }
     m->round_rtt += rtt;
     m->round_n++;
-    m->recent[m->recent_n++ % MODEL_RECENT] = rtt;
+    m->recent[m->recent_n++ % MODEL_RECENT] = (uint32_t)rtt; /* a minute at most */
     if (m->recent_n == 2 * MODEL_RECENT)
         m->recent_n = MODEL_RECENT;
 }

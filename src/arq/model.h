@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * model.h - a model of the path: its bandwidth, its round trip without a queue, its random loss; and
- * what to send according to it. Knows rates and times; not segments, not which bytes.
+ * model.h - a model of the path: its bandwidth, its round trip without a queue, its random loss;
+ * and what to send according to it. Knows rates and times; not segments, not which bytes.
  *
- *     STARTUP   sends 2.5 times what arrived in the last part of a round, until that grows no more or a queue shows
- *     DRAIN     sends less, until the queue of the start is gone
- *     CRUISE    eight rounds: one faster (looks for more), one slower (gives the queue back), six
- *               at the bandwidth, less what the queue of the last round asks back
- *     REST      little is under way for a moment, when no empty queue was seen for ten seconds
+ *     STARTUP   sends 2.5 times what arrived in the last part of a round, until that grows no more
+ * or a queue shows DRAIN     sends less, until the queue of the start is gone CRUISE    eight
+ * rounds: one faster (looks for more), one slower (gives the queue back), six at the bandwidth,
+ * less what the queue of the last round asks back REST      little is under way for a moment, when
+ * no empty queue was seen for ten seconds
  *
  * A round is one trip of the data there and of its acknowledgement back.
  * rate = gain x bandwidth / (1 - p), where p is the share lost at random: what is lost when nothing
@@ -46,37 +46,37 @@ enum model_state { MODEL_STARTUP, MODEL_DRAIN, MODEL_CRUISE, MODEL_REST };
 struct model {
     enum model_state state;
     uint32_t mtu;
-    fog_time ack_delay;   /* how long the peer may sit on an acknowledgement */
+    fog_time ack_delay; /* how long the peer may sit on an acknowledgement */
     double gain;
 
     uint64_t bw_of[MODEL_ROUNDS], bw; /* bytes/s: of each round, and their largest */
-    uint64_t quick;       /* bytes/s: STARTUP: of the last part of a round    */
-    uint64_t quick_from;  /* `delivered` when that part began ...             */
-    fog_time quick_at;    /* ... and when that was                            */
-    uint64_t bw_full;     /* STARTUP: what growth is measured from            */
-    uint64_t bw_before;   /* CRUISE: before the last probe                    */
-    uint8_t slot, flat;   /* flat: rounds without growth                      */
-    uint8_t phase;        /* CRUISE: 0 faster, 1 slower, then even            */
-    uint8_t doubtful;     /* rounds in which loss says nothing                */
-    uint8_t queued_for;   /* rounds in a row with a queue                     */
+    uint64_t quick;                   /* bytes/s: STARTUP: of the last part of a round    */
+    uint64_t quick_from;              /* `delivered` when that part began ...             */
+    fog_time quick_at;                /* ... and when that was                            */
+    uint64_t bw_full;                 /* STARTUP: what growth is measured from            */
+    uint64_t bw_before;               /* CRUISE: before the last probe                    */
+    uint8_t slot, flat;               /* flat: rounds without growth                      */
+    uint8_t phase;                    /* CRUISE: 0 faster, 1 slower, then even            */
+    uint8_t doubtful;                 /* rounds in which loss says nothing                */
+    uint8_t queued_for;               /* rounds in a row with a queue                     */
 
-    uint64_t round_ends;  /* `delivered` at which the round is over           */
+    uint64_t round_ends; /* `delivered` at which the round is over           */
     fog_time state_since;
-    fog_time round_rtt;   /* sum                                              */
-    uint32_t round_n;     /* samples in it                                    */
-    uint64_t round_bw;    /* last sample that may count                       */
+    fog_time round_rtt; /* sum                                              */
+    uint32_t round_n;   /* samples in it                                    */
+    uint64_t round_bw;  /* last sample that may count                       */
     bool round_limited;
 
-    fog_time base_us, base_at; /* least mean of a round in ten seconds        */
-    fog_time mean_us;     /* of the last round                                */
-    fog_time last_us;     /* last sample                                      */
-    fog_time spread_us;   /* how far it is from the one before, smoothed      */
-    bool rough;           /* base_us is not a mean yet                        */
-    fog_time recent[MODEL_RECENT]; /* STARTUP: the last samples               */
+    fog_time base_us, base_at;     /* least mean of a round in ten seconds        */
+    fog_time mean_us;              /* of the last round                                */
+    fog_time last_us;              /* last sample                                      */
+    fog_time spread_us;            /* how far it is from the one before, smoothed      */
+    bool rough;                    /* base_us is not a mean yet                        */
+    uint32_t recent[MODEL_RECENT]; /* us; STARTUP: the last samples           */
     uint8_t recent_n;
 
-    double p;             /* share lost at random                             */
-    double kept, lost;    /* fading counts behind p                           */
+    double p;          /* share lost at random                             */
+    double kept, lost; /* fading counts behind p                           */
     uint32_t round_kept, round_lost;
     double slow_kept, slow_lost; /* the same, of slower rounds alone           */
 };

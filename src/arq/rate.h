@@ -18,20 +18,20 @@
 #include "arq/txlog.h"
 
 struct rate {
-    uint64_t delivered;      /* bytes known to have arrived                      */
-    fog_time delivered_at;   /* when that was last more                          */
-    fog_time first_sent_at;  /* start of the flight that is being measured       */
-    uint64_t limited_until;  /* `delivered` beyond which nothing is limited      */
+    uint64_t delivered;     /* bytes known to have arrived                      */
+    fog_time delivered_at;  /* when that was last more                          */
+    fog_time first_sent_at; /* start of the flight that is being measured       */
+    uint64_t limited_until; /* `delivered` beyond which nothing is limited      */
 };
 
 /* What one batch of acknowledgements tells. */
 struct rate_sample {
     bool valid;
     bool limited;
-    uint64_t prior;          /* bytes delivered when the newest of them left     */
+    uint64_t prior; /* bytes delivered when the newest of them left     */
     fog_time prior_at;
-    fog_time sent_us;        /* time its flight took to send                     */
-    fog_time newest_at;      /* when it left                                     */
+    fog_time sent_us;   /* time its flight took to send                     */
+    fog_time newest_at; /* when it left                                     */
     uint64_t bytes_per_s;
     fog_time over_us;
 };
@@ -42,7 +42,8 @@ void fogi_rate_sent(struct rate *r, struct tx *t, size_t out, fog_time now);
 /** There was nothing more to send although there was room; `out` bytes are on their way. */
 void fogi_rate_idle(struct rate *r, size_t out);
 
-/** t arrived, or one that is not known (NULL); bytes is what it newly delivered. Adds to the sample, which starts zeroed. */
+/** t arrived, or one that is not known (NULL); bytes is what it newly delivered. Adds to the
+ * sample, which starts zeroed. */
 void fogi_rate_arrived(struct rate *r, struct rate_sample *s, const struct tx *t, size_t bytes,
                        fog_time now);
 

@@ -18,7 +18,7 @@
 #include "arq/acks.h"
 #include "arq/seg.h"
 
-#define RCV_NEAR 384    /* segments below top that sack.h tells anyway */
+#define RCV_NEAR 384     /* segments below top that sack.h tells anyway */
 #define RCV_NEAR_NAMED 4 /* toward our kind, one in so many of them is named too */
 #define RCV_EMPTY_MAX 64 /* zero-length segments in a row (threats K9) */
 

@@ -12,8 +12,8 @@
  *     1   5+n   a piece: start sn (4), n (1), n bytes; bit i of them: start + i has arrived
  *     ..        the second piece
  *
- * The first piece covers the newest segments, the second wanders over the rest, so that everything is
- * told many times.
+ * The first piece covers the newest segments, the second wanders over the rest, so that everything
+ * is told many times.
  */
 #ifndef FOGI_SACK_H
 #define FOGI_SACK_H
@@ -22,7 +22,7 @@
 
 #define SACK_MARK 0xf6
 #define SACK_NEWEST (RCV_NEAR / 8) /* bytes of the first piece  */
-#define SACK_OTHERS 32 /* bytes of the second piece */
+#define SACK_OTHERS 32             /* bytes of the second piece */
 #define SACK_MAX (1 + 5 + SACK_NEWEST + 5 + SACK_OTHERS)
 
 /** Writes the map of r to out, SACK_MAX bytes. *from is where the second piece goes on. Returns its

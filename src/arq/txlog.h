@@ -8,8 +8,8 @@
  * names none of ours is forged. Numbers and stamps wrap; both compare as serial numbers.
  *
  * Invariant: every record with state TX_OUT is kept. A segment has at most one of them, unless it
- * was sent twice on purpose. The ring holds 2^k records, at most `max`. Resolved records stay for a while, so that late ACKs of
- * segments sent again are recognised.
+ * was sent twice on purpose. The ring holds 2^k records, at most `max`. Resolved records stay for a
+ * while, so that late ACKs of segments sent again are recognised.
  */
 #ifndef FOGI_TXLOG_H
 #define FOGI_TXLOG_H
@@ -29,7 +29,7 @@ struct tx {
     fog_time delivered_at, first_sent_at; /* rate.h: how things stood when this left */
     uint64_t delivered;
     uint32_t sn;
-    uint32_t una; /* newest una the peer had told when this left: it can never tell a lower one */
+    uint32_t una;   /* newest una the peer had told when this left: it can never tell a lower one */
     uint16_t bytes; /* header and payload */
     uint8_t state;  /* enum tx_state      */
     bool first;     /* of its segment                                      */

@@ -178,14 +178,15 @@ print_trace(struct run *r)
     fog_arq_status(r->tx, &st);
     const struct kcp *k = (const struct kcp *)(const void *)r->tx;
     const struct model *m = &k->cc.model;
-    printf("%8.3f state %d.%d gain %.2f bw %6.2f p %.3f base %6.1f mean %6.1f srtt %6.1f out %5zu K "
-           "span %5u lost %llu late %llu to %llu window %.1f tail %llu del %.2f\n",
-           (double)(r->now - T0) / 1e6, (int)m->state, m->phase, m->gain, (double)m->bw * 8e-6, m->p,
-           (double)m->base_us / 1e3, (double)m->mean_us / 1e3, (double)st.srtt_us / 1e3,
-           k->log.out_bytes / 1000, snd_span(&k->snd), (unsigned long long)st.n.lost,
-           (unsigned long long)st.n.late, (unsigned long long)st.n.timeouts,
-           (double)k->loss.window / 1e3,
-           (unsigned long long)fogi_emu_counters(r->there)->tail_dropped, (double)r->delivered / 1e6);
+    printf(
+        "%8.3f state %d.%d gain %.2f bw %6.2f p %.3f base %6.1f mean %6.1f srtt %6.1f out %5zu K "
+        "span %5u lost %llu late %llu to %llu window %.1f tail %llu del %.2f\n",
+        (double)(r->now - T0) / 1e6, (int)m->state, m->phase, m->gain, (double)m->bw * 8e-6, m->p,
+        (double)m->base_us / 1e3, (double)m->mean_us / 1e3, (double)st.srtt_us / 1e3,
+        k->log.out_bytes / 1000, snd_span(&k->snd), (unsigned long long)st.n.lost,
+        (unsigned long long)st.n.late, (unsigned long long)st.n.timeouts,
+        (double)k->loss.window / 1e3, (unsigned long long)fogi_emu_counters(r->there)->tail_dropped,
+        (double)r->delivered / 1e6);
 }
 
 static void

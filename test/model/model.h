@@ -13,7 +13,7 @@
 struct link_row {
     const char *name;
     double mbps, rtt_ms, loss, burst, jitter_ms, reorder, queue_ms;
-    bool dark; /* one second in five */
+    bool dark;          /* one second in five */
     double limit, goal; /* Mbit/s; share of it */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * model_peer.c - a receiver that behaves as vproxy's: 1024 segments, each PUSH acknowledged by name,
- * and all of them at the next clock tick.
+ * model_peer.c - a receiver that behaves as vproxy's: 1024 segments, each PUSH acknowledged by
+ * name, and all of them at the next clock tick.
  */
 #include "model.h"
 

@@ -103,6 +103,12 @@ draw_side(struct plan *p, struct rng *r, int side)
         o->kcp.mtu = (uint32_t)between(r, FOG_MTU_MIN, 200);
     if (fog_kcp_options_fast(&o->kcp, (int)between(r, 1, 4)))
         return;
+    if (one_in(r, 2))
+        o->kcp.cc = FOG_CC_MODEL;
+    else if (one_in(r, 4)) {
+        o->kcp.cc = FOG_CC_RATE;
+        o->kcp.rate = (uint64_t)between(r, 20000, 2000000);
+    }
     if (one_in(r, 4))
         o->kcp.dead_us = FOG_SEC(20);
     if (p->has[F_PLAIN] && one_in(r, 2))

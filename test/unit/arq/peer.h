@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * peer.h - one KCP engine (of the classic kind, which is predictable) and a peer made by hand: the fixture of the kcp_*_test files.
+ * peer.h - one KCP engine (of the classic kind, which is predictable) and a peer made by hand: the
+ * fixture of the kcp_*_test files.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -34,6 +35,7 @@ classic(struct fog_kcp_options *o)
 {
     fog_kcp_options_init(o);
     assert_int_equal(fog_kcp_options_fast(o, 4), FOG_OK);
+    o->snd_wnd = o->rcv_wnd = 1024;
 }
 
 static inline void
