@@ -11,7 +11,7 @@ growth=125            # per cent of the smallest window's
 segments=32768        # two windows of the largest
 
 if ! command -v valgrind >/dev/null 2>&1; then
-    echo "bench_micro: valgrind is not installed; skipped"
+    echo "skipped: valgrind is not installed"
     exit 77
 fi
 dir=$(mktemp -d)

@@ -142,7 +142,8 @@ enum fog_event_type {
                            had finished before, it comes when all its bytes are consumed         */
     FOG_EV_SUSPECT,     /* a keepalive was not answered in time; the tunnel still stands             */
     FOG_EV_WORN,        /* ids or sequence numbers run low: open another tunnel for new streams      */
-    FOG_EV_CLOSED       /* the tunnel is over; err and reason tell why; all streams are reset        */
+    FOG_EV_CLOSED       /* the tunnel is over; err and reason tell why; all streams are reset, but
+                           see fog_mux_is_whole()                                                */
 };
 
 struct fog_event {
@@ -217,6 +218,10 @@ FOG_API FOG_CHECKED int fog_mux_frame(struct fog_mux *m, struct fog_stream *st, 
  */
 FOG_API FOG_CHECKED int fog_mux_peek(const struct fog_mux *m, const struct fog_stream *st,
                                      const void **buf, size_t *len, bool *eof);
+
+/** Whether both sides have finished st and nothing of it is missing anywhere: such a stream can be
+ *  read to its end even after FOG_EV_CLOSED. */
+FOG_API bool fog_mux_is_whole(const struct fog_mux *m, const struct fog_stream *st);
 
 /** Drops len bytes, at most what peek showed. */
 FOG_API void fog_mux_consume(struct fog_mux *m, struct fog_stream *st, size_t len, fog_time now);

@@ -93,6 +93,8 @@ FOG_API FOG_CHECKED int fog_session_write(struct fog_session *s, struct fog_stre
 /** As fog_mux_peek(), fog_mux_consume(), fog_mux_finish(), fog_mux_reset(), fog_mux_release(). */
 FOG_API FOG_CHECKED int fog_session_peek(const struct fog_session *s, const struct fog_stream *st,
                                          const void **buf, size_t *len, bool *eof);
+/** As fog_mux_is_whole(). */
+FOG_API bool fog_session_is_whole(const struct fog_session *s, const struct fog_stream *st);
 FOG_API void fog_session_consume(struct fog_session *s, struct fog_stream *st, size_t len,
                                  fog_time now);
 FOG_API FOG_CHECKED int fog_session_finish(struct fog_session *s, struct fog_stream *st, fog_time now);

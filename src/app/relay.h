@@ -42,7 +42,8 @@ bool fogi_carrier_is_busy(const struct carrier *c, fog_time patience);
 /** Why FOG_EV_CLOSED came: what it means to us, and what the peer says where that is more. */
 const char *fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX]);
 
-/** The session is over: its relays are taken over or reset. No relay is on it afterwards. */
+/** The session is over: its relays are taken over, go on alone with what has arrived where nothing
+ *  is missing, or are reset. No relay is on it afterwards. */
 void fogi_carrier_end(struct carrier *c);
 
 struct relay_piece;

@@ -153,7 +153,11 @@ fogi_recv_tick(struct fog_mux *m)
 {
     while (fogi_recv_deadline(m) <= m->now) {
         bool over = m->n_live >= 2 && !list_is_empty(&m->over);
+        struct fog_stream *st =
+            over ? list_entry(m->over.next, struct fog_stream, over) : largest(m);
+        if (!st)
+            return;
         m->n.limit_slow_hit++;
-        reset(m, over ? list_entry(m->over.next, struct fog_stream, over) : largest(m));
+        reset(m, st);
     }
 }

@@ -108,13 +108,19 @@ fog_mux_peek(const struct fog_mux *m, const struct fog_stream *st, const void **
     *buf = NULL;
     *len = 0;
     *eof = false;
-    if (m->state == FOG_MUX_CLOSED)
+    if (m->state == FOG_MUX_CLOSED && !st->whole)
         return FOG_E_CLOSED;
     if (st->err && !st->eof)
         return FOG_E_RESET;
     *buf = fogi_bytes_peek(&st->in, len);
     *eof = st->eof && *len == 0;
     return 0;
+}
+
+bool
+fog_mux_is_whole(const struct fog_mux *m, const struct fog_stream *st)
+{
+    return m->state == FOG_MUX_CLOSED ? st->whole : fogi_stream_is_whole(m, st);
 }
 
 void

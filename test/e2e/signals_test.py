@@ -155,6 +155,21 @@ class Term(fog.Test):
         self.assertEqual((len(data), end), (size, "EOF"))
         self.assertEqual(client.wait(), fog.EXIT_OK)
 
+    def test_what_has_arrived_outlives_the_tunnel(self):
+        """The server ends in order; a slow reader still gets all that it had sent."""
+        for size in (3 * MIB, 4 * MIB):  # more than sockets take: the rest waits in the client
+            target = self.target(targets.answer_after_end(5, size))
+            server, client = self.pair(target.port)
+            s = self.connect(client, rcvbuf=4096)
+            s.shutdown(socket.SHUT_WR)
+            fog.wait_until(lambda p=server: p.counters()["process.streams_ended"], "all was sent")
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(), fog.EXIT_OK)
+            time.sleep(0.3)
+            data, end = targets.read_end(s)
+            self.assertEqual((len(data), end), (size, "EOF"))
+            self.assertEqual(data, targets.content(5, size))
+
     def test_client_takes_nothing_new(self):
         target = self.target(targets.echo)
         _, client = self.pair(target.port)

@@ -210,7 +210,7 @@ enum { C = FOG_CLIENT, S = FOG_SERVER };
 
 struct shape {
     const char *name;
-    enum feature needs; /* F_N: nothing                                                           */
+    enum feature needs; /* F_N: nothing */
     void (*make)(struct flow_plan *f, struct rng *r, uint32_t budget);
 };
 
