@@ -5,6 +5,8 @@
 
 #define MEAN_OF 8 /* samples that make a mean; a round with fewer goes on with the next */
 #define GAIN_START 2.5
+#define GAIN_FIRST 4.0 /* STARTUP: while no more than SEGS_FIRST fit the path, as far as known */
+#define SEGS_FIRST 128u
 #define QUICK_PART 4 /* STARTUP: of a round trip; a whole one would lag behind the growth */
 #define GAIN_DRAIN 0.6
 #define GAIN_FAST 1.25
@@ -308,6 +310,13 @@ drain_round(struct model *m, const struct cc_ack *a)
         enter(m, MODEL_CRUISE, a->now);
 }
 
+/* Short answers are over before a longer start has found the rate: the first steps are longer. */
+static double
+start_gain(const struct model *m)
+{
+    return bdp(m) < (size_t)SEGS_FIRST * m->mtu ? GAIN_FIRST : GAIN_START;
+}
+
 static void
 close_round(struct model *m, const struct cc_ack *a)
 {
@@ -336,8 +345,10 @@ fogi_model_acked(struct model *m, const struct cc_ack *a)
         if (m->state <= MODEL_DRAIN && (!a->limited || a->bytes_per_s > m->bw))
             take_bw(m, a->bytes_per_s);
     }
-    if (m->state == MODEL_STARTUP)
+    if (m->state == MODEL_STARTUP) {
         take_quick(m, a);
+        m->gain = start_gain(m);
+    }
     if (a->prior >= m->round_ends && a->delivered > m->round_ends)
         close_round(m, a);
     if (m->state == MODEL_DRAIN && m->flat > 0 && a->out <= bdp(m) && !queue_shows(m))
@@ -357,7 +368,7 @@ fogi_model_room(const struct model *m)
         return least;
     if (m->state == MODEL_REST)
         return bdp(m) / 2 > 4 * m->mtu ? bdp(m) / 2 : 4 * m->mtu;
-    double factor = m->state == MODEL_STARTUP ? GAIN_START : ROOM_FACTOR;
+    double factor = m->state == MODEL_STARTUP ? m->gain : ROOM_FACTOR;
     double delay = (double)m->bw * (double)m->ack_delay / 1e6 / (1 - m->p);
     size_t room = (size_t)(factor * (double)bdp(m) + delay);
     return room + (m->state == MODEL_STARTUP ? least : 16 * m->mtu);
