@@ -219,8 +219,9 @@ pump(struct fog_session *s, fog_time now)
 int
 fog_session_input(struct fog_session *s, const void *buf, size_t len, fog_time now)
 {
-    if (s->phase != OPEN)
+    if (s->phase == OVER)
         return FOG_E_CLOSED;
+    /* While closing, ACKs still open the window for the last word. */
     int rc = fog_arq_input(s->arq, buf, len, now);
     pump(s, now);
     return rc;

@@ -363,8 +363,8 @@ test_drop_waits_for_the_pacer(void **state)
     struct net n;
     net_init(&n);
     net_start(&n);
-    fogi_emu_set(n.up, &(struct emu_options){.delay_us = FOG_MS(100)});
-    fogi_emu_set(n.down, &(struct emu_options){.delay_us = FOG_MS(100)});
+    fogi_emu_set(n.up, &(struct emu_options){.delay_us = FOG_MS(40)});
+    fogi_emu_set(n.down, &(struct emu_options){.delay_us = FOG_MS(40)});
     struct client *c = net_client(&n, net_addr(2, 1, 1000));
     net_run(&n, FOG_SEC(1));
     struct fog_stream *st;
