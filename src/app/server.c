@@ -17,7 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PIPES_MAX 1024 /* tunnels over TCP at once */
+#define PIPES_MAX 1024      /* tunnels over TCP at once      */
+#define PIPES_PER_SOURCE 64 /* of these, of one address; as fog_endpoint_limits.per_source */
 
 struct server {
     struct process *p;
@@ -108,6 +109,15 @@ on_gone(struct tunnel *t)
 static const struct tunnel_events tunnel_events = {
     .event = on_event, .trouble = on_trouble, .turned = on_turned, .gone = on_gone};
 
+static uint32_t
+tunnels_of(const struct server *s, const struct fog_addr *peer)
+{
+    uint32_t n = 0;
+    for (struct list *i = s->tunnels.next; i != &s->tunnels; i = i->next)
+        n += !memcmp(list_entry(i, struct tunnel, link)->peer.ip, peer->ip, sizeof peer->ip);
+    return n;
+}
+
 static void
 on_incoming(void *ctx, uv_stream_t *listener)
 {
@@ -127,6 +137,10 @@ on_incoming(void *ctx, uv_stream_t *listener)
     }
     list_push(&s->tunnels, &t->link);
     s->n_tunnels++;
+    if (tunnels_of(s, &t->peer) > PIPES_PER_SOURCE) {
+        p->n.limit_tunnels_hit++;
+        fogi_tunnel_close(t, "too many tunnels of this address");
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ role

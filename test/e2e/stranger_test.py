@@ -121,6 +121,24 @@ class Stranger(fog.Test):
                     pass
         self.assert_echoes(client)
 
+    def test_one_address_cannot_take_all_tcp_carriers(self):
+        server = self.server(self.target(targets.echo).port, via="tcp")
+        hello = bytes.fromhex("000000040000000000")
+        taken = [self.keep(fog.connect(server.port)) for _ in range(64)]
+        for s in taken:
+            s.sendall(hello)
+            self.assertEqual(targets.read_exactly(s, len(hello)), hello)
+        self.assertEqual(server.counters()["process.limit_tunnels_hit"], 0)
+        over = self.keep(fog.connect(server.port))
+        self.assertEqual(targets.read_end(over)[0][3:4], b"\x07", "a GOAWAY")
+        self.assertEqual(server.counters()["process.limit_tunnels_hit"], 1)
+        with socket.socket() as other:
+            other.bind(("127.0.0.2", 0))
+            other.settimeout(fog.PATIENCE)
+            other.connect(("127.0.0.1", server.port))
+            other.sendall(hello)
+            self.assertEqual(targets.read_exactly(other, len(hello)), hello)
+
     def test_nobody_is_dialled_for_strangers(self):
         """A copied opening, sent from an address that does not answer, opens no connection."""
         target = self.target(targets.echo)
