@@ -19,12 +19,12 @@
 #define FLAT_ROUNDS 3
 #define BASE_FOR FOG_SEC(10) /* so long an empty queue is remembered */
 #define REST_FOR FOG_MS(100)
-#define SEGS_LEAST 4    /* per round trip, whatever was measured */
-#define SEGS_BUSY 16u   /* on their way: fewer do not make a queue */
-#define LOSS_MOST 0.5   /* more random loss than this is not made up for */
-#define LOSS_FADE 0.9   /* per round */
-#define QUEUED_LONG 4   /* rounds with a queue, until loss is doubted */
-#define SLOW_ENOUGH 200 /* outcomes of slower rounds that may speak alone */
+#define SEGS_LEAST 4  /* per round trip, whatever was measured */
+#define SEGS_BUSY 16u /* on their way: fewer do not make a queue */
+#define LOSS_MOST 0.5 /* more random loss than this is not made up for */
+#define LOSS_FADE 0.9 /* per round */
+#define QUEUED_LONG 4 /* rounds with a queue, until loss is doubted */
+#define SLOW_SURE 9.0 /* squared deviations that make a difference certain */
 
 void
 fogi_model_init(struct model *m, uint32_t mtu, fog_time ack_delay)
@@ -188,11 +188,9 @@ close_loss(struct model *m, bool slow)
         fold_loss(m, slow);
     m->round_kept = m->round_lost = 0;
     m->p = share(m->lost, m->kept);
-    if (m->slow_kept + m->slow_lost >= SLOW_ENOUGH) {
-        double p = share(m->slow_lost, m->slow_kept);
-        if (p < m->p / 2)
-            m->p = p;
-    }
+    double n = m->slow_kept + m->slow_lost, less = m->p - share(m->slow_lost, m->slow_kept);
+    if (less > m->p / 5 && less * less * n > SLOW_SURE * m->p * (1 - m->p))
+        m->p -= less; /* loss that depends on the rate is not random */
     if (m->p > LOSS_MOST)
         m->p = LOSS_MOST;
 }
