@@ -3,6 +3,7 @@
 import hashlib
 import queue
 import re
+import socket
 
 import fog
 import relay
@@ -107,13 +108,14 @@ class Transfer(fog.Test):
 
     def test_a_download_has_its_tunnel_for_itself(self):
         """New connections go to the tunnels that are not busy, whichever way they are."""
-        target = self.target(targets.source(12, SIZE * 50))
+        target = self.target(targets.answer_after_end(12, SIZE * 50))
         server = self.server(target.port)
         client = self.client(server.port, "--tunnels", "3")
         fog.wait_until(lambda: client.counters()["process.tunnels_ready"] == 3, "three tunnels")
         bulk = self.connect(client, rcvbuf=65536)
+        bulk.shutdown(socket.SHUT_WR)
         targets.read_exactly(bulk, SIZE)
-        logins = []
+        logins = []  # nothing is said on them
         for _ in range(4):
             logins.append(self.connect(client, rcvbuf=4096))
             targets.read_exactly(bulk, SIZE)
