@@ -40,6 +40,8 @@ sim:
 	build/asan/fog_sim --seeds $(SEEDS) --jobs $(JOBS)
 
 fuzz:
+	@command -v clang >/dev/null || { echo "make fuzz needs clang"; exit 1; }
+	@test -d test/fuzz/corpus/$(T) || { echo "no target $(T):" $$(ls test/fuzz/corpus); exit 1; }
 	@cmake --preset fuzz >/dev/null
 	@cmake --build --preset fuzz -j $(JOBS) --target fuzz_$(T) -- --no-print-directory
 	mkdir -p build/fuzz/found/$(T)

@@ -12,8 +12,10 @@
  * Prints one line of JSON when the link is up, with the paths of both namespaces (enter them with
  * `nsenter --net=PATH`); one line of counters at each SIGUSR1 and at the end (SIGTERM). The first
  * SIGUSR1 also starts the clock of the dark times.
- * Invariant: a packet's times are computed from the time it was read, so that waking up late delays
- * single packets but never slows the link down.
+ * While packets flow it looks after them at most once per grain (0.2 ms): waking up for each would
+ * cost more of a small machine than what is measured. After a pause the first one is looked after
+ * at once. Invariant: a packet's times are computed from the time it was read, so that waking up
+ * late delays single packets but never slows the link down.
  */
 #define _GNU_SOURCE
 #include "netns.h"
@@ -40,12 +42,15 @@
 #define ADDRESS_A "10.77.0.1"
 #define ADDRESS_B "10.77.0.2"
 #define PACKET_MAX 65536
-#define BATCH 64 /* packets read from one side before the other gets its turn */
+#define CALM_US 10000 /* within so long, ...                                        */
+#define CALM_MAX 16   /* ... packets come one by one when no more passes moved some */
+#define BATCH 64      /* packets read from one side before the other gets its turn */
 
 struct options {
     struct emu_options line, air;
     double queue_ms, dark_every_s, dark_for_s, dark_first_s;
     uint64_t seed;
+    fog_time grain_us;
     int mtu;
 };
 
@@ -61,6 +66,8 @@ struct link {
     struct way way[2];  /* a to b, b to a */
     fog_time dark_from; /* FOG_TIME_NEVER until the first SIGUSR1 */
     bool dark;
+    fog_time calm_from; /* moving passes are counted since then */
+    int calm_n;
 };
 
 static fog_time
@@ -80,30 +87,37 @@ air_least(const struct options *o)
     return o->air.reorder > 0 ? o->air.delay_us / 10 : o->air.delay_us;
 }
 
-static void
+/** Number of packets read. */
+static int
 take_in(struct way *w)
 {
     static uint8_t packet[PACKET_MAX];
-    for (int i = 0; i < BATCH; i++) {
+    fog_time now = clock_us();
+    int i = 0;
+    for (; i < BATCH; i++) {
         ssize_t n = read(w->from, packet, sizeof packet);
         if (n <= 0)
-            return;
-        fogi_emu_push(w->line, 0, packet, (size_t)n, clock_us());
+            break;
+        fogi_emu_push(w->line, 0, packet, (size_t)n, now);
     }
+    return i;
 }
 
-static void
+/** Number of packets handed over. */
+static int
 move_on(struct way *w, fog_time now)
 {
     static uint8_t packet[PACKET_MAX];
     uint64_t tag;
     size_t len;
+    int n = 0;
     for (fog_time at; (at = fogi_emu_deadline(w->line)) <= now;)
         if (fogi_emu_pop(w->line, &tag, packet, sizeof packet, &len, at))
             fogi_emu_push(w->air, 0, packet, len, at);
-    while (fogi_emu_pop(w->air, &tag, packet, sizeof packet, &len, now))
+    for (; fogi_emu_pop(w->air, &tag, packet, sizeof packet, &len, now); n++)
         if (write(w->to, packet, len) < 0)
             w->refused++;
+    return n;
 }
 
 static fog_time
@@ -200,33 +214,62 @@ obey(struct link *l, int fd)
     return true;
 }
 
+/** Moves what can be moved; *wake is when to look again. False when there was nothing. */
+static bool
+pass(struct link *l, fog_time least, fog_time *wake)
+{
+    int moved = 0;
+    set_dark(l, is_dark(l, clock_us(), wake));
+    for (int i = 0; i < 2; i++) {
+        moved += take_in(&l->way[i]);
+        moved += move_on(&l->way[i], clock_us());
+    }
+    for (int i = 0; i < 2; i++) {
+        fog_time at = due(&l->way[i], least);
+        *wake = at < *wake ? at : *wake;
+    }
+    return moved > 0;
+}
+
+/** Whether packets come so fast that a pass for each would be too many. */
+static bool
+is_busy(struct link *l, fog_time now)
+{
+    if (now - l->calm_from > CALM_US) {
+        l->calm_from = now;
+        l->calm_n = 0;
+    }
+    return ++l->calm_n > CALM_MAX;
+}
+
+/** Sleeps until `wake`, a signal, or, unless it is busy, a packet. */
+static bool
+rest(struct link *l, int orders, fog_time wake, bool busy)
+{
+    fog_time wait = wake == FOG_TIME_NEVER ? FOG_SEC(60) : wake - clock_us();
+    wait = wait < 0 ? 0 : wait;
+    struct timespec t = {wait / 1000000, wait % 1000000 * 1000};
+    struct pollfd p[] = {
+        {orders, POLLIN, 0}, {l->way[0].from, POLLIN, 0}, {l->way[1].from, POLLIN, 0}};
+    if (ppoll(p, busy ? 1 : 3, &t, NULL) < 0 && errno != EINTR)
+        err(EXIT_FAILURE, "ppoll");
+    return !p[0].revents || obey(l, orders);
+}
+
 static void
 run(struct link *l)
 {
     int orders = signals();
-    fog_time least = air_least(&l->o);
+    fog_time least = air_least(&l->o), wake;
     printf("{\"a\":\"/proc/%d/fd/%d\",\"b\":\"/proc/%d/fd/%d\",\"address_a\":\"%s\","
            "\"address_b\":\"%s\"}\n",
            getpid(), l->side[0].ns, getpid(), l->side[1].ns, ADDRESS_A, ADDRESS_B);
     fflush(stdout);
-    for (;;) {
-        fog_time now = clock_us(), wake;
-        set_dark(l, is_dark(l, now, &wake));
-        for (int i = 0; i < 2; i++) {
-            take_in(&l->way[i]);
-            move_on(&l->way[i], now);
-            fog_time at = due(&l->way[i], least);
-            wake = at < wake ? at : wake;
-        }
-        fog_time wait = wake == FOG_TIME_NEVER ? FOG_SEC(60) : wake - clock_us();
-        wait = wait < 0 ? 0 : wait;
-        struct timespec t = {wait / 1000000, wait % 1000000 * 1000};
-        struct pollfd p[] = {
-            {l->way[0].from, POLLIN, 0}, {l->way[1].from, POLLIN, 0}, {orders, POLLIN, 0}};
-        if (ppoll(p, 3, &t, NULL) < 0 && errno != EINTR)
-            err(EXIT_FAILURE, "ppoll");
-        if (p[2].revents && !obey(l, orders))
-            return;
+    for (bool on = true; on;) {
+        bool moved = pass(l, least, &wake);
+        fog_time now = clock_us();
+        bool busy = moved && is_busy(l, now);
+        on = rest(l, orders, busy ? now + l->o.grain_us : wake, busy);
     }
 }
 
@@ -263,7 +306,7 @@ static const char *const USAGE =
     "  --rate-mbit N     0: unlimited           --reorder SHARE  overtakes\n"
     "  --queue-ms N      of the rate            --mtu BYTES      1500\n"
     "  --dark-every-s N  --dark-for-s N  --dark-first-s N   after the first SIGUSR1\n"
-    "  --seed N\n";
+    "  --seed N          --grain-us N    200\n";
 
 static void
 read_options(struct options *o, int argc, char **argv)
@@ -274,7 +317,7 @@ read_options(struct options *o, int argc, char **argv)
         {"queue-ms",     1, NULL, 'q'}, {"loss",       1, NULL, 'l'}, {"burst",        1, NULL, 'b'},
         {"reorder",      1, NULL, 'o'}, {"mtu",        1, NULL, 'm'}, {"dark-every-s", 1, NULL, 'e'},
         {"dark-first-s", 1, NULL, 'F'}, {"dark-for-s", 1, NULL, 'f'}, {"seed",         1, NULL, 's'},
-        {NULL, 0, NULL, 0},
+        {"grain-us",     1, NULL, 'g'}, {NULL, 0, NULL, 0},
         /* clang-format on */
     };
     for (int c; (c = getopt_long(argc, argv, "", NAMES, NULL)) != -1;) {
@@ -292,6 +335,7 @@ read_options(struct options *o, int argc, char **argv)
         case 'e': o->dark_every_s = v;                       break;
         case 'f': o->dark_for_s = v;                         break;
         case 'F': o->dark_first_s = v;                       break;
+        case 'g': o->grain_us = (fog_time)v;                 break;
         case 's': o->seed = strtoull(optarg, NULL, 0);       break;
         default: fputs(USAGE, stderr); exit(EXIT_USAGE);
             /* clang-format on */
@@ -303,7 +347,7 @@ read_options(struct options *o, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-    struct link l = {.o = {.mtu = 1500, .seed = 1}, .dark_from = FOG_TIME_NEVER};
+    struct link l = {.o = {.mtu = 1500, .seed = 1, .grain_us = 200}, .dark_from = FOG_TIME_NEVER};
     read_options(&l.o, argc, argv);
     if (geteuid() != 0) {
         fputs("link: needs root for its network namespaces; skipped\n", stderr);

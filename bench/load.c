@@ -20,15 +20,16 @@ static const char *const USAGE =
     "       rr          64 bytes there and back, one after another\n"
     "       beside      the same beside four uploads\n"
     "       connect     connections opened, 64 bytes echoed, closed\n"
+    "       fetch       connections opened, a million bytes received, closed\n"
     "       idle        streams opened, one echo each, held until standard input ends\n"
-    "options: --seconds N (10)  --streams N (1)  --count N (2000, connect and idle)\n"
+    "options: --seconds N (10)  --streams N (1)  --count N (2000; connect, fetch, idle)\n"
     "         --warm SECONDS (0; round trips not counted)  --cc NAME (of TCP)  --bins\n"
     "Each load prints one line of JSON. Every byte is checked.\n";
 
 int
 main(int argc, char **argv)
 {
-    static const char *const LOADS[] = {"up", "down", "rr", "beside", "connect", "idle"};
+    static const char *const LOADS[] = {"up", "down", "rr", "beside", "connect", "fetch", "idle"};
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

@@ -14,10 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BOARD_BINS 1200 /* of 100 ms each */
-#define BIN_NS 100000000
+#define BOARD_BINS 6000 /* of 20 ms each */
+#define BIN_NS 20000000
 #define ECHO_BYTES 64
 #define HELLO_BYTES 16
+#define FETCH_BYTES 1000000
 
 struct board {
     _Atomic uint64_t run;     /* bytes of other runs are not counted             */
@@ -31,15 +32,17 @@ struct board {
 
 /** What the one who connects asks for. */
 enum mode {
-    MODE_UP = 'U',   /* it sends, the server checks  */
-    MODE_DOWN = 'D', /* the server sends             */
-    MODE_ECHO = 'E'  /* the server repeats           */
+    MODE_UP = 'U',    /* it sends, the server checks  */
+    MODE_DOWN = 'D',  /* the server sends             */
+    MODE_FETCH = 'F', /* the server sends FETCH_BYTES */
+    MODE_ECHO = 'E'   /* the server repeats           */
 };
 
 struct stream {
     int fd;
     enum mode mode;
     uint64_t run;
+    uint64_t end; /* pos at which the source stops; 0: never                   */
     uint64_t pos; /* place in the payload: sent (source) or checked (sink) */
     uint8_t hello[HELLO_BYTES];
     size_t hello_n; /* bytes of the hello sent or received                   */
@@ -47,7 +50,8 @@ struct stream {
     uint8_t echo[ECHO_BYTES];
     size_t echo_n;
     int64_t asked_ns; /* when this question was asked */
-    int kind;         /* of struct role               */
+    bool done;        /* what was asked for is here   */
+    int kind;         /* load_run.c: enum kind        */
 };
 
 enum step { STEP_WAIT, STEP_OVER, STEP_WRONG };

@@ -105,6 +105,7 @@ answered(struct load *l, struct stream *s)
 {
     int64_t now = now_ns();
     l->done++;
+    s->done = true;
     note(l, now - s->asked_ns);
     if (s->kind == KIND_HOLD)
         return STEP_WAIT;
@@ -131,6 +132,13 @@ hear(struct load *l, struct stream *s)
     return s->echo_n == ECHO_BYTES ? answered(l, s) : STEP_WAIT;
 }
 
+static enum step
+receive(struct load *l, struct stream *s)
+{
+    enum step step = stream_sink(s, l->board);
+    return step != STEP_WRONG && s->end && s->pos >= s->end ? answered(l, s) : step;
+}
+
 /** The connection is made: say what we want. */
 static enum step
 begin(struct load *l, struct stream *s)
@@ -143,6 +151,8 @@ begin(struct load *l, struct stream *s)
     if (!hello_send(s) || s->mode == MODE_UP)
         return STEP_WAIT;
     watch(l, s, EPOLL_CTL_MOD, EPOLLIN);
+    if (s->kind == KIND_ASK)
+        s->asked_ns = now_ns(); /* of a visit the connecting counts, of a round trip it does not */
     if (s->mode == MODE_ECHO)
         ask(s);
     return STEP_WAIT;
@@ -157,20 +167,21 @@ drive(struct load *l, struct stream *s)
         step = begin(l, s);
     else if (s->mode == MODE_UP)
         step = stream_source(s);
-    else if (s->mode == MODE_DOWN)
-        step = stream_sink(s, l->board);
+    else if (s->mode == MODE_DOWN || s->mode == MODE_FETCH)
+        step = receive(l, s);
     else
         step = hear(l, s);
     if (step == STEP_WAIT)
         return;
     if (step == STEP_WRONG)
         l->board->wrong++;
-    else if (s->kind != KIND_VISIT || s->echo_n < ECHO_BYTES)
+    else if (s->kind != KIND_VISIT || !s->done)
         l->board->broken++;
     bool again = s->kind == KIND_VISIT && l->opened < (uint64_t)l->count;
+    enum mode mode = s->mode;
     close_stream(l, s);
     if (again)
-        open_stream(l, MODE_ECHO, KIND_VISIT);
+        open_stream(l, mode, KIND_VISIT);
 }
 
 /* ------------------------------------------------------------------------------------ whole runs
@@ -218,7 +229,7 @@ run_for_count(struct load *l)
     int64_t until = now_ns() + GRACE_NS;
     l->board->end_ns = until;
     for (int i = 0; !idle && i < l->streams && i < l->count; i++)
-        open_stream(l, MODE_ECHO, KIND_VISIT);
+        open_stream(l, strcmp(l->what, "fetch") ? MODE_ECHO : MODE_FETCH, KIND_VISIT);
     while (l->done + l->board->broken + l->board->wrong < (uint64_t)l->count && now_ns() < until) {
         while (idle && l->opened < (uint64_t)l->count && l->opened - l->done < OPENING_MAX)
             open_stream(l, MODE_ECHO, KIND_HOLD);
@@ -318,7 +329,7 @@ load_run(const char *what, int argc, char **argv)
     if (!l.sample || l.poll < 0)
         errx(EXIT_FAILURE, "no memory");
     start_run(&l);
-    if (strcmp(what, "connect") == 0 || strcmp(what, "idle") == 0)
+    if (!strcmp(what, "connect") || !strcmp(what, "fetch") || !strcmp(what, "idle"))
         run_for_count(&l);
     else
         run_for_time(&l);

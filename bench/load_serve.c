@@ -42,6 +42,13 @@ accept_all(struct server *v)
 }
 
 static void
+watch(struct server *v, struct stream *s, uint32_t events)
+{
+    struct epoll_event e = {.events = events, .data.ptr = s};
+    epoll_ctl(v->poll, EPOLL_CTL_MOD, s->fd, &e);
+}
+
+static void
 drop(struct stream *s)
 {
     close(s->fd);
@@ -74,11 +81,21 @@ greeted(struct server *v, struct stream *s, enum step *step)
         *step = STEP_WRONG;
         return false;
     }
-    if (s->mode == MODE_DOWN) {
-        struct epoll_event e = {.events = EPOLLOUT, .data.ptr = s};
-        epoll_ctl(v->poll, EPOLL_CTL_MOD, s->fd, &e);
-    }
+    if (s->mode == MODE_DOWN || s->mode == MODE_FETCH)
+        watch(v, s, EPOLLOUT);
     return true;
+}
+
+/** Sends what is asked for; then it is only left to wait for the end. */
+static enum step
+give(struct server *v, struct stream *s)
+{
+    enum step step = stream_source(s);
+    if (step == STEP_WAIT && s->pos == s->end) {
+        s->mode = MODE_ECHO;
+        watch(v, s, EPOLLIN);
+    }
+    return step;
 }
 
 static void
@@ -98,6 +115,9 @@ serve(struct server *v, struct stream *s)
         break;
     case MODE_DOWN:
         step = stream_source(s);
+        break;
+    case MODE_FETCH:
+        step = give(v, s);
         break;
     case MODE_ECHO:
         step = echo(s);

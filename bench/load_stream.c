@@ -88,7 +88,8 @@ enum step
 stream_source(struct stream *s)
 {
     for (int i = 0; i < TURN; i++) {
-        ssize_t n = send(s->fd, payload + s->pos % PERIOD, CHUNK, 0);
+        size_t want = s->end && s->end - s->pos < CHUNK ? (size_t)(s->end - s->pos) : CHUNK;
+        ssize_t n = send(s->fd, payload + s->pos % PERIOD, want, 0);
         if (n < 0)
             return is_patience() ? STEP_WAIT : STEP_OVER;
         s->pos += (uint64_t)n;
@@ -142,6 +143,7 @@ hello_write(struct stream *s, uint64_t run, uint64_t seed)
     s->hello_n = 0;
     s->run = run;
     s->pos = payload_start(seed);
+    s->end = s->mode == MODE_FETCH ? s->pos + FETCH_BYTES : 0;
 }
 
 bool
@@ -153,7 +155,9 @@ hello_read(struct stream *s)
     memcpy(&s->run, s->hello + 8, 8);
     s->mode = (enum mode)(start & 0xff);
     s->pos = start >> 8;
-    return magic == MAGIC && (s->mode == MODE_UP || s->mode == MODE_DOWN || s->mode == MODE_ECHO);
+    s->end = s->mode == MODE_FETCH ? s->pos + FETCH_BYTES : 0;
+    return magic == MAGIC && (s->mode == MODE_UP || s->mode == MODE_DOWN || s->mode == MODE_FETCH ||
+                              s->mode == MODE_ECHO);
 }
 
 bool

@@ -70,9 +70,9 @@ bring_up(const char *device)
 }
 
 static void
-set_address(unsigned long call, const char *text)
+set_address(unsigned long call, const char *device, const char *text)
 {
-    struct ifreq r = request(NETNS_DEVICE);
+    struct ifreq r = request(device);
     struct sockaddr_in a = {.sin_family = AF_INET};
     if (inet_pton(AF_INET, text, &a.sin_addr) != 1)
         errx(EXIT_FAILED, "%s: not an IPv4 address", text);
@@ -93,6 +93,20 @@ open_device(void)
     return fd;
 }
 
+/** Addresses of loopback in many networks: a client that connects to one of them also comes from
+ * it, so that a server sees many sources. */
+static void
+add_sources(void)
+{
+    for (int i = 0; i < NETNS_SOURCES; i++) {
+        char device[IFNAMSIZ], address[32];
+        snprintf(device, sizeof device, "lo:%d", i);
+        snprintf(address, sizeof address, NETNS_SOURCE, i);
+        set_address(SIOCSIFADDR, device, address);
+        set_address(SIOCSIFNETMASK, device, "255.255.255.255");
+    }
+}
+
 struct netns
 netns_new(const char *local, int mtu)
 {
@@ -104,8 +118,8 @@ netns_new(const char *local, int mtu)
     if (n.ns < 0)
         err(EXIT_FAILED, "ns/net");
     n.tun = open_device();
-    set_address(SIOCSIFADDR, local);
-    set_address(SIOCSIFNETMASK, "255.255.255.252");
+    set_address(SIOCSIFADDR, NETNS_DEVICE, local);
+    set_address(SIOCSIFNETMASK, NETNS_DEVICE, "255.255.255.252");
     struct ifreq r = request(NETNS_DEVICE);
     r.ifr_mtu = mtu;
     device_call(SIOCSIFMTU, &r, "mtu");
@@ -114,6 +128,7 @@ netns_new(const char *local, int mtu)
     device_call(SIOCSIFTXQLEN, &r, "txqueuelen");
     bring_up(NETNS_DEVICE);
     bring_up("lo");
+    add_sources();
     return n;
 }
 

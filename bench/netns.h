@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #define NETNS_DEVICE "fogb0"
+#define NETNS_SOURCES 16
+#define NETNS_SOURCE "10.78.%d.1"
 
 struct netns {
     int ns;  /* the namespace: others enter it through /proc/PID/fd/N */

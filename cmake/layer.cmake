@@ -1,6 +1,6 @@
 # fog_layer(name SOURCES file... USES layer... [LIBS target...])
 #
-# One folder of src/, one object library. USES repeats the layer's row of the table in
+# One folder of src/, one static library. USES repeats the layer's row of the table in
 # test/api/layers.txt, which a test holds every #include against.
 function(fog_layer name)
     cmake_parse_arguments(L "" "" "SOURCES;USES;LIBS" ${ARGN})

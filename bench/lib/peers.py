@@ -7,8 +7,6 @@
 import shutil
 from dataclasses import dataclass
 
-FOGGARA_MANY = "--max-streams 20000"
-
 
 @dataclass(frozen=True)
 class Peer:
@@ -17,7 +15,9 @@ class Peer:
     client: str = ""
     cc: str = ""      # no tunnel: TCP itself with this congestion control
     program: str = ""  # must be there
-    many: str = ""    # added to both lines where more than 1,000 streams are opened
+    many: str = ""    # added to both lines where many streams are opened
+    tunnels: tuple = ()  # (client's option, tunnels it makes, their number in what the server
+    #                       writes at SIGUSR1)
 
     @property
     def direct(self):
@@ -45,10 +45,10 @@ def known(foggara, kcptun_client, kcptun_server):
         Peer("tcp-cubic", cc="cubic"),
         Peer("tcp-bbr", cc="bbr"),
         # Its default of 128 segments up would bound it at 27 Mbit/s on a round trip of 50 ms.
-        kcptun("kcptun-fast3", "--mode fast3 --acknodelay --sndwnd 2048 --rcvwnd 2048",
+        kcptun("kcptun-fast3", "--mode fast3 --acknodelay --sndwnd 1024 --rcvwnd 1024",
                kcptun_client, kcptun_server),
         kcptun("kcptun", "", kcptun_client, kcptun_server),
         Peer("foggara", f"{foggara} server -l {{bind}} -t {{target}} --log error",
              f"{foggara} client -l {{listen}} -r {{remote}} --log error", program=foggara,
-             many=FOGGARA_MANY),
+             many="--max-streams 16384", tunnels=("--tunnels 8", 8, r"endpoint\.sessions +(\d+)")),
     ]

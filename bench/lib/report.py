@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""report.py - rows into CSV and Markdown tables. Of several runs it shows the median.
+"""report.py - rows into CSV and Markdown tables.
 
 Refuses to know how rows come about. Invariant: shows only what was measured; a failure is a word.
 """
@@ -7,9 +7,12 @@ import csv
 import os
 import statistics
 
+import goals
 import links
 import measures
+from tables import middle, names, table
 
+MARK_BEGIN, MARK_END = "<!-- results -->", "<!-- end of results -->"
 CSV_NAME, MARKDOWN_NAME = "results.csv", "results.md"
 
 
@@ -27,22 +30,19 @@ def write_csv(path, rows):
             w.writerow({k: _digits(v) for k, v in row.items()})
 
 
-def middle(rows, link, peer, measure, field):
-    """The median over the runs, or None."""
-    values = [row[field] for row in rows
-              if (row["link"], row["peer"], row["measure"]) == (link, peer, measure)
-              and row.get(field) is not None]
-    return statistics.median(values) if values else None
-
-
-def names(rows, field):
-    return list(dict.fromkeys(row[field] for row in rows))
-
-
-def table(head, lines):
-    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    out += ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join(out) + "\n"
+def read_csv(path):
+    """Rows of an earlier run; [] when there was none."""
+    def number(text):
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                pass
+        return text
+    if not os.path.exists(path):
+        return []
+    with open(path, newline="") as f:
+        return [{k: number(v) for k, v in row.items() if v} for row in csv.DictReader(f)]
 
 
 def goodput_tables(rows):
@@ -67,9 +67,11 @@ def goodput_tables(rows):
     return text
 
 
-def round_trip_tables(rows):
+def waiting_tables(rows):
     text = ""
-    for measure, title in (("rr", "alone"), ("beside", "beside four uploads")):
+    for measure, title in (("rr", "64 bytes there and back, alone"),
+                           ("beside", "64 bytes there and back, beside four uploads"),
+                           ("fetch", "A connection opened and a million bytes fetched")):
         some = [r for r in rows if r["measure"] == measure and r["link"] != "lo"]
         if not some:
             continue
@@ -81,9 +83,40 @@ def round_trip_tables(rows):
                 p99 = middle(some, link, peer, measure, "p99_ms")
                 line.append("failed" if p50 is None else f"{p50:.1f} / {p99:.1f}")
             lines.append(line)
-        text += f"\n### 64 bytes there and back, {title}: p50 / p99 in ms\n\n"
+        text += f"\n### {title}: p50 / p99 in ms\n\n"
         text += table(["link", "RTT", *names(some, "peer")], lines)
     return text
+
+
+def bad_times_tables(rows):
+    """Figures that only some links have."""
+    text = ""
+    for measure, field, title, unit in (
+            ("up1", "recovery_ms", "After a second of darkness the rate is back after",
+             "{:.0f} ms"),
+            ("share-self", "share", "Two uploads, each through a tunnel of its own: share of the "
+             "first", "{:.0%}"),
+            ("share-bbr", "share", "One upload beside one TCP BBR: its share", "{:.0%}")):
+        some = [r for r in rows if r["measure"] == measure and r.get(field) is not None]
+        if some:
+            lines = []
+            for link in names(some, "link"):
+                got = [middle(some, link, peer, measure, field) for peer in names(some, "peer")]
+                lines.append([link, *("-" if v is None else unit.format(v) for v in got)])
+            text += f"\n### {title}\n\n" + table(["link", *names(some, "peer")], lines)
+    return text
+
+
+def tail_drop_table(rows):
+    some = [r for r in rows if r["measure"] == "up1" and r.get("tail_drops") is not None]
+    if not some:
+        return ""
+    lines = []
+    for link in names(some, "link"):
+        got = [middle(some, link, peer, "up1", "tail_drops") for peer in names(some, "peer")]
+        lines.append([link, *("-" if v is None else f"{v:.0f}" for v in got)])
+    return "\n### 1 upload: packets the queue had no room for\n\n" + table(
+        ["link", *names(some, "peer")], lines)
 
 
 LOOPBACK = [
@@ -96,6 +129,8 @@ LOOPBACK = [
     ("connect", "per_second", "connections opened, echoed, closed per s"),
     ("idle", "idle_cpu_percent", "connected and idle, % of a core"),
     ("idle", "wakeups_per_s", "... wake-ups per s"),
+    ("tunnels1000", "kib_each", "KiB per idle tunnel, 1,000 connected, server"),
+    ("tunnels1000", "idle_cpu_percent", "... % of a core"),
     ("held10000", "kib_each", "KiB per idle stream, 10,000 open, both ends"),
     ("held10000", "idle_cpu_percent", "... % of a core"),
     ("up10", "goodput_mbit", "10 uploads, Mbit/s"), ("up10", "cpu_s_per_gb", "... CPU s/GB"),
@@ -124,16 +159,33 @@ def failures(rows):
     return "".join(f"\n- {r['link']} {r['measure']} {r['peer']}: {r['error']}" for r in bad)
 
 
-def markdown(rows, box, seconds):
+def markdown(rows, box):
     text = f"{box['cpu']}, {box['cores']} cores, Linux {box['kernel']}; commit {box['commit']}; "
-    text += f"{box['date']}; {seconds:g} s each, start-up included; "
-    text += f"median of {len(names(rows, 'run'))} run(s).\n"
-    text += goodput_tables(rows) + round_trip_tables(rows) + loopback_table(rows)
+    seconds = {r["seconds"] for r in rows if r.get("seconds")}
+    text += f"{box['date']}; {' or '.join(f'{s:g}' for s in sorted(seconds))} s each; "
+    text += f"median of {len(names(rows, 'run'))} run(s); "
+    text += f"load average meanwhile {statistics.median(r['load1'] for r in rows):.1f}.\n"
+    text += goals.goals_table(rows) + goals.wins_table(rows)
+    text += goodput_tables(rows) + tail_drop_table(rows) + waiting_tables(rows)
+    text += bad_times_tables(rows) + loopback_table(rows)
     bad = failures(rows)
     return text + (f"\n### Failed\n{bad}\n" if bad else "")
 
 
-def write(out, rows, box, seconds):
+def write(out, rows, box):
     write_csv(os.path.join(out, CSV_NAME), rows)
     with open(os.path.join(out, MARKDOWN_NAME), "w") as f:
-        f.write(markdown(rows, box, seconds))
+        f.write(markdown(rows, box))
+
+
+def fill(path, out):
+    """Puts the tables into a document, between its two marks."""
+    with open(path) as f:
+        before, _, rest = f.read().partition(MARK_BEGIN)
+    if not rest:
+        raise ValueError(f"{path} has no {MARK_BEGIN}")
+    after = rest.partition(MARK_END)[2]
+    with open(os.path.join(out, MARKDOWN_NAME)) as f:
+        results = f.read()
+    with open(path, "w") as f:
+        f.write(f"{before}{MARK_BEGIN}\n\n{results}\n{MARK_END}{after}")

@@ -52,11 +52,12 @@ struct fog_kcp_options {
     uint32_t mtu;             /* bytes of a datagram we send, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250 */
     enum fog_cc cc;           /* Default FOG_CC_MODEL                                               */
     uint64_t rate;            /* FOG_CC_RATE: bytes per second of datagrams, 1000..2^40             */
-    uint32_t snd_wnd;         /* segments kept until acknowledged, 1..FOG_WND_MAX. Default 16384    */
-    uint32_t rcv_wnd;         /* segments accepted ahead, 1..FOG_WND_MAX. Default 16384             */
-    fog_time rto_min_us;      /* floor of the retransmission timeout. Default 30 ms (fast2..fast4)  */
+    uint32_t snd_wnd;         /* segments kept until acknowledged, 1..FOG_WND_MAX. Default 24576    */
+    uint32_t rcv_wnd;         /* segments accepted ahead, 1..FOG_WND_MAX. Default 24576             */
+    fog_time rto_min_us;      /* floor of the retransmission timeout, 1 ms..60 s. Default 30 ms     */
     fog_time rto_slack_us;    /* floor of its 4*rttvar term: KCP's "interval". Default 10 ms        */
-    uint32_t reorder_segs;    /* classic: lost once so many later transmissions were acked: "resend" */
+    uint32_t reorder_segs;    /* classic: lost once a transmission so much later was acked, 1..64:
+                                 KCP's "resend". Default 1                                          */
     fog_time dead_us;         /* silence after which the session fails, while it waits. Default 90 s */
     fog_time zero_wnd_us;     /* closed peer window without progress: fails. Default 60 s           */
     uint32_t rotate_after;    /* segments sent before FOG_ARQ_WORN. Default 2^31 (threats K15)      */
@@ -154,7 +155,7 @@ FOG_API fog_time fog_arq_deadline(const struct fog_arq *a, enum fog_why *why);
 FOG_API void fog_arq_tick(struct fog_arq *a, fog_time now);
 
 enum fog_arq_event_type {
-    FOG_ARQ_VALIDATED, /* the peer echoed a stamp: it is where it says it is                         */
+    FOG_ARQ_VALIDATED, /* with o.validate: the peer echoed a stamp, it is where it says it is        */
     FOG_ARQ_HELLO,     /* the peer's hello arrived: see fog_arq_status.hello                         */
     FOG_ARQ_WORN,      /* rotate_after segments were sent: open another session soon                 */
     FOG_ARQ_ENDED,     /* pipe: the carrier ended; peek still delivers what had arrived              */

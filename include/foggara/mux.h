@@ -63,11 +63,12 @@ struct fog_mux_limits {
     struct fog_rate pings;          /* keepalives answered. 50 + 10/s                                */
     uint32_t pings_pending;         /* answers waiting to leave. Default 8                           */
     struct fog_rate empties;        /* DATA without bytes or FIN; then a glitch. 100 + 10/s          */
-    fog_time frame_us;              /* from a frame's header to its end. Default 30 s                */
+    fog_time frame_us;              /* from a frame's header to its end, silence apart. Default 30 s */
     fog_time handshake_us;          /* Default 5 s                                                   */
     fog_time half_closed_us;        /* half-closed without a byte: RST. Default 5 min                */
     fog_time idle_us;               /* nothing from the peer at all: closed. Default 90 s            */
-    fog_time slow_us;               /* over stream_recv while the tunnel is 75 % full. Default 1 s   */
+    fog_time slow_us;               /* over stream_recv while the tunnel is 75 % full, or full and
+                                       nobody reads: RST. Default 1 s                                */
     uint32_t last_id;               /* highest stream id we open. Default 2^30 - 2^16                */
 };
 
@@ -137,10 +138,12 @@ enum fog_event_type {
     FOG_EV_ESTABLISHED, /* client: the peer accepted `stream`                                        */
     FOG_EV_READABLE,    /* `stream` has bytes, or its end, after peek had shown neither              */
     FOG_EV_WRITABLE,    /* `stream` was refused room and may try again                               */
-    FOG_EV_RESET,       /* `stream` is over; err: RESET by the peer, LIMIT by ours                   */
+    FOG_EV_RESET,       /* `stream` is over; err: RESET by the peer, LIMIT by ours. Where the peer
+                           had finished before, it comes when all its bytes are consumed         */
     FOG_EV_SUSPECT,     /* a keepalive was not answered in time; the tunnel still stands             */
     FOG_EV_WORN,        /* ids or sequence numbers run low: open another tunnel for new streams      */
-    FOG_EV_CLOSED       /* the tunnel is over; err and reason tell why; all streams are reset        */
+    FOG_EV_CLOSED       /* the tunnel is over; err and reason tell why; all streams are reset, but
+                           see fog_mux_is_whole()                                                */
 };
 
 struct fog_event {
@@ -209,11 +212,16 @@ FOG_API FOG_CHECKED int fog_mux_frame(struct fog_mux *m, struct fog_stream *st, 
 /**
  * Lends the next bytes of a stream until the next call on m that is not const.
  *
- * Effect     *len = 0 and *eof = false: nothing now. *eof: nothing more will ever come.
+ * Effect     *len = 0 and *eof = false: nothing now. *eof (only with *len = 0): nothing more will
+ *            ever come.
  * Returns    FOG_E_RESET when the stream ended any other way than by the peer's FIN
  */
 FOG_API FOG_CHECKED int fog_mux_peek(const struct fog_mux *m, const struct fog_stream *st,
                                      const void **buf, size_t *len, bool *eof);
+
+/** Whether both sides have finished st and nothing of it is missing anywhere: such a stream can be
+ *  read to its end even after FOG_EV_CLOSED. */
+FOG_API bool fog_mux_is_whole(const struct fog_mux *m, const struct fog_stream *st);
 
 /** Drops len bytes, at most what peek showed. */
 FOG_API void fog_mux_consume(struct fog_mux *m, struct fog_stream *st, size_t len, fog_time now);

@@ -93,6 +93,8 @@ FOG_API FOG_CHECKED int fog_session_write(struct fog_session *s, struct fog_stre
 /** As fog_mux_peek(), fog_mux_consume(), fog_mux_finish(), fog_mux_reset(), fog_mux_release(). */
 FOG_API FOG_CHECKED int fog_session_peek(const struct fog_session *s, const struct fog_stream *st,
                                          const void **buf, size_t *len, bool *eof);
+/** As fog_mux_is_whole(). */
+FOG_API bool fog_session_is_whole(const struct fog_session *s, const struct fog_stream *st);
 FOG_API void fog_session_consume(struct fog_session *s, struct fog_stream *st, size_t len,
                                  fog_time now);
 FOG_API FOG_CHECKED int fog_session_finish(struct fog_session *s, struct fog_stream *st, fog_time now);
@@ -124,7 +126,8 @@ struct fog_endpoint_limits {
     uint32_t pending_per_net;   /* of one /24 (IPv4) or /56 (IPv6). Default 8                        */
     struct fog_rate openings;   /* of one source address. Default 5 + 20/s                           */
     fog_time pending_us;        /* to be validated in. Default 5 s                                   */
-    fog_time replace_us;        /* silence after which an opening replaces a session. Default 3 s    */
+    fog_time replace_us;        /* silence after which an opening replaces a session: longer than any
+                                   keepalive, or a forged opening could (doc/adr/0004). Default 35 s */
 };
 
 struct fog_endpoint_options {

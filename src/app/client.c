@@ -2,7 +2,7 @@
  *
  * client.c - local connections in, tunnels out.
  *
- * Decides which tunnel a connection goes to (the one with the least waiting) and how long it waits
+ * Decides which tunnel a connection goes to (the least busy one, either way) and how long it waits
  * when there is none. Refuses to know how tunnels are kept (supervisor.c). Invariant: a connection
  * is on a stream, or in `held`, or closing; a held one has not been read.
  */
@@ -14,32 +14,47 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PROVEN_US FOG_MS(500) /* a tunnel heard so lately needs no caution */
+#define PROVEN_US FOG_MS(500)      /* a tunnel heard so lately needs no caution                 */
+#define LATELY_HALF_US FOG_MS(500) /* what came so long ago counts half                         */
+#define BUSY_UNIT 16384            /* fewer bytes make no difference between tunnels            */
 
 /* --------------------------------------------------------------------------------- choosing one */
 
-/** Bytes in front of a new stream's. */
-static size_t
-waiting_on(const struct fog_session_status *st, uint32_t mtu)
+uint64_t
+fogi_client_lately(struct slot *s, const struct fog_session_status *st)
 {
-    return st->arq.queued + (size_t)st->arq.flight_segs * mtu;
+    uint64_t halves = (uint64_t)(process_now(s->c->p) - s->lately_at) / LATELY_HALF_US;
+    s->lately = halves < 64 ? s->lately >> halves : 0;
+    s->lately_at += (fog_time)halves * LATELY_HALF_US;
+    s->lately += st->arq.n.bytes_in - s->bytes_in;
+    s->bytes_in = st->arq.n.bytes_in;
+    return s->lately;
 }
 
-/** The ready tunnel with the least waiting that is not in `tried`; CLIENT_SLOTS_MAX if none. */
+/** What a new stream would have to share with: bytes in units that are worth a difference, then
+ *  streams. What the peer has waiting for us is not known, but what comes of it is. */
+static uint64_t
+busyness(struct slot *s, const struct fog_session_status *st)
+{
+    uint64_t out = st->arq.queued + (uint64_t)st->arq.flight_segs * s->c->p->conf.mtu;
+    return (out + fogi_client_lately(s, st)) / BUSY_UNIT << 32 | st->mux.streams;
+}
+
+/** The least busy ready tunnel that is not in `tried`; CLIENT_SLOTS_MAX if none. */
 static unsigned
-least_waiting(const struct client *c, unsigned tried, fog_time *heard)
+least_busy(struct client *c, unsigned tried, fog_time *heard)
 {
     unsigned best = CLIENT_SLOTS_MAX;
-    size_t least = SIZE_MAX;
+    uint64_t least = UINT64_MAX;
     for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        const struct slot *s = &c->slots[i];
+        struct slot *s = &c->slots[i];
         struct fog_session_status st;
         if (!s->now || s->suspect || tried & 1u << i)
             continue;
         fog_session_status(s->now->carrier.session, &st);
-        size_t waiting = waiting_on(&st, c->p->conf.mtu);
-        if (waiting < least) {
-            least = waiting;
+        uint64_t busy = busyness(s, &st);
+        if (busy < least) {
+            least = busy;
             best = i;
             *heard = st.arq.last_input;
         }
@@ -53,7 +68,7 @@ place(struct client *c, struct relay *r)
 {
     fog_time now = process_now(c->p), heard = now;
     unsigned tried = 0, i;
-    while ((i = least_waiting(c, tried, &heard)) < CLIENT_SLOTS_MAX) {
+    while ((i = least_busy(c, tried, &heard)) < CLIENT_SLOTS_MAX) {
         struct carrier *carrier = &c->slots[i].now->carrier;
         struct fog_stream *st;
         int rc = fog_session_open(carrier->session, &st, now);
@@ -198,6 +213,13 @@ drain(void *self)
     fogi_listen_close(&c->listener);
 }
 
+static bool
+is_busy(const void *self)
+{
+    const struct client *c = self;
+    return fogi_supervisor_is_busy(c);
+}
+
 static void
 stop(void *self)
 {
@@ -248,15 +270,25 @@ dump(void *self, struct stats *out)
         dump_tunnel(c, list_entry(i, struct tunnel, link), "replaced", out);
 }
 
-static const struct role role = {
-    .name = "client", .drain = drain, .stop = stop, .reload = reload, .dump = dump};
+static const struct role role = {.name = "client",
+                                 .drain = drain,
+                                 .is_busy = is_busy,
+                                 .stop = stop,
+                                 .reload = reload,
+                                 .dump = dump};
 
 static void
 log_start(const struct conf *c)
 {
-    char listen[CONF_HOST_MAX + 16];
+    char listen[CONF_HOST_MAX + 16], remote[CONF_HOST_MAX + 16];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
-    fogi_log(LOG_AT_INFO, "listening on tcp %s", listen);
+    fogi_conf_text(c, CONF_KEY_REMOTE, remote, sizeof remote);
+    fogi_log(
+        LOG_AT_INFO,
+        "listening on tcp %s for %s %s; tunnels %u, hold %u s, fast %d, mtu %u, windows %u and "
+        "%u",
+        listen, c->via == FOG_VIA_KCP ? "udp" : "tcp", remote, c->tunnels, c->hold_s, c->fast,
+        c->mtu, c->sndwnd, c->rcvwnd);
 }
 
 int

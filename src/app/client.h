@@ -10,7 +10,7 @@
 #include "app/target.h"
 #include "app/tunnel.h"
 
-#define CLIENT_SLOTS_MAX 8   /* what a server takes of one address                  */
+#define CLIENT_SLOTS_MAX 8   /* what vproxy and foggara servers take of one address */
 #define CLIENT_HELD_MAX 1024 /* local connections that may wait for a tunnel        */
 
 struct client;
@@ -28,6 +28,9 @@ struct slot {
     fog_time suspect_since;
     fog_time outstanding; /* since when now waits for its peer; FOG_TIME_NEVER: it does not */
     fog_time ready_since;
+    uint64_t bytes_in;  /* of now, when last looked at                                 */
+    uint64_t lately;    /* bytes in, halved each half second                           */
+    fog_time lately_at; /* when last halved                                            */
     unsigned failures;  /* attempts in a row that led to nothing                      */
     unsigned attempts;  /* all; picks the address                                     */
     struct alarm retry; /* the next attempt                                           */
@@ -56,6 +59,8 @@ void fogi_supervisor_adjust(struct client *c);
 void fogi_supervisor_renew(struct client *c);
 /** A local connection waits: no attempt is far away. */
 void fogi_supervisor_hurry(struct client *c);
+/** Whether ending now would lose bytes. */
+bool fogi_supervisor_is_busy(const struct client *c);
 void fogi_supervisor_stop(struct client *c);
 /** How long the n-th attempt in a row waits, jitter (0 <= jitter < 1) and someone waiting included.
  *  The first does not. */
@@ -64,6 +69,8 @@ fog_time fogi_supervisor_backoff(unsigned failures, bool hurried, double jitter)
 /* client.c */
 /** Tries to place what is held, at the end of this turn. */
 void fogi_client_place(struct client *c);
+/** Notes what has come in through s->now; gives what came lately. */
+uint64_t fogi_client_lately(struct slot *s, const struct fog_session_status *st);
 /** Takes over a relay whose tunnel ends. */
 bool fogi_client_orphan(struct client *c, struct relay *r);
 

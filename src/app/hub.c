@@ -295,6 +295,17 @@ fogi_hub_accept(struct hub *h, bool accept)
     fog_endpoint_accept(h->endpoint, accept);
 }
 
+bool
+fogi_hub_is_busy(const struct hub *h)
+{
+    for (struct list *i = h->sessions.next; i != &h->sessions; i = i->next) {
+        const struct hub_session *hs = list_entry(i, struct hub_session, link);
+        if (fogi_carrier_is_busy(&hs->carrier, PROCESS_PATIENCE_US))
+            return true;
+    }
+    return false;
+}
+
 void
 fogi_hub_dump(struct hub *h, struct stats *out)
 {

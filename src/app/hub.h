@@ -26,6 +26,9 @@ void fogi_hub_close(struct hub *h, const char *reason);
 /** While false no new session is taken. */
 void fogi_hub_accept(struct hub *h, bool accept);
 
+/** Whether ending now would lose bytes. */
+bool fogi_hub_is_busy(const struct hub *h);
+
 struct stats;
 void fogi_hub_dump(struct hub *h, struct stats *out);
 

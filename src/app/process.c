@@ -7,9 +7,15 @@
 #include "io/log.h"
 
 #include <assert.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+#define KEPT_BYTES (2 << 20)       /* free memory not given back to the system       */
+#define DRAINED_LOOK_US FOG_MS(20) /* how often a draining process looks for the end */
 
 static const int caught[] = {SIGTERM, SIGINT, SIGUSR1, SIGHUP};
 
@@ -48,10 +54,12 @@ drain(struct process *p)
     fogi_log(LOG_AT_INFO,
              "draining: %u streams open, nothing new is taken; signal again to end now", p->relays);
     p->role->drain(p->self);
-    if (!p->relays)
+    if (!p->relays && !p->role->is_busy(p->self)) {
         stop(p, "no stream is open");
-    else
-        fogi_alarm_set(&p->drain_time, process_now(p) + PROCESS_DRAIN_US);
+        return;
+    }
+    fogi_alarm_set(&p->drain_time, process_now(p) + PROCESS_DRAIN_US);
+    fogi_alarm_set(&p->drained, process_now(p) + DRAINED_LOOK_US);
 }
 
 void
@@ -64,14 +72,19 @@ void
 fogi_process_relay_ended(struct process *p)
 {
     if (--p->relays == 0 && p->phase == PROCESS_DRAINING)
-        loop_later(&p->loop, &p->drained); /* relays end deep inside their tunnels' turns */
+        fogi_alarm_set(&p->drained, process_now(p)); /* relays end deep inside tunnels' turns */
 }
 
+/** A connection may end while its last bytes wait for the tunnel, which nobody tells of: look. */
 static void
-on_drained(struct pump *pump)
+on_drained(struct alarm *a)
 {
-    struct process *p = list_entry(pump, struct process, drained);
-    if (!p->relays)
+    struct process *p = list_entry(a, struct process, drained);
+    if (p->relays || p->phase != PROCESS_DRAINING)
+        return;
+    if (p->role->is_busy(p->self))
+        fogi_alarm_set(&p->drained, process_now(p) + DRAINED_LOOK_US);
+    else
         stop(p, "all streams ended");
 }
 
@@ -144,6 +157,16 @@ catch_signals(struct process *p)
 
 /* -------------------------------------------------------------------------------- start and end */
 
+/** Queues grow and shrink with every burst: without this the C library would hand their pages back
+ *  to the system and ask for them again each time. */
+static void
+keep_pages(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+}
+
 int
 fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_fn, void *ctx)
 {
@@ -151,7 +174,7 @@ fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_
     p->conf = *c;
     p->reload = reload_fn;
     p->reload_ctx = ctx;
-    pump_init(&p->drained, on_drained);
+    keep_pages();
     fogi_log_level(c->log_level);
     fogi_budget_init(&p->budget, PROCESS_MEMORY_MAX, fog_alloc_libc());
     p->al = fogi_budget_alloc(&p->budget);
@@ -163,6 +186,7 @@ fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_
     if (!p->batch || fogi_gzip_new(&p->gzip))
         return UV_ENOMEM;
     fogi_alarm_init(&p->drain_time, &p->loop, on_drain_time);
+    fogi_alarm_init(&p->drained, &p->loop, on_drained);
     err = fogi_loop_random(&p->loop, &p->rng, sizeof p->rng);
     if (!err)
         err = fogi_hangups_init(&p->hangups, &p->loop, fogi_relay_broke);
@@ -177,19 +201,34 @@ fogi_process_run(struct process *p, const struct role *role, void *self)
     fogi_loop_run(&p->loop);
 }
 
+/** From here on nobody handles the signals, and an impatient one must not look like a crash: they
+ *  wait while libuv gives them up, and are forgotten after that. */
+static void
+ignore_signals(struct process *p)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        sigaddset(&ours, caught[i]);
+    sigprocmask(SIG_BLOCK, &ours, NULL);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+        if (p->signals[i].data)
+            uv_signal_stop(&p->signals[i]);
+        sigaction(caught[i], &ignore, NULL);
+    }
+    sigprocmask(SIG_UNBLOCK, &ours, NULL);
+}
+
 int
 fogi_process_free(struct process *p, int code)
 {
-    /* Nobody handles them from here on, and an impatient second one must not look like a crash. */
-    sigset_t late;
-    sigemptyset(&late);
-    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
-        sigaddset(&late, caught[i]);
-    sigprocmask(SIG_BLOCK, &late, NULL);
+    ignore_signals(p);
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         if (p->signals[i].data)
             uv_close((uv_handle_t *)&p->signals[i], NULL);
     fogi_alarm_close(&p->drain_time, NULL);
+    fogi_alarm_close(&p->drained, NULL);
     fogi_hangups_close(&p->hangups);
     if (!fogi_loop_free(&p->loop))
         _exit(code); /* leaving main would wait for the look-up's thread */

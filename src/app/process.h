@@ -18,6 +18,7 @@
 
 #define PROCESS_MEMORY_MAX ((size_t)512 << 20) /* all engines and buffers together (threats P5) */
 #define PROCESS_DRAIN_US FOG_SEC(10)           /* streams may end by themselves so long          */
+#define PROCESS_PATIENCE_US FOG_SEC(3)         /* nor is a peer waited for that is silent so long */
 
 struct process;
 struct stats;
@@ -26,7 +27,8 @@ struct stats;
 struct role {
     const char *name;
     void (*drain)(void *self); /* close the listener, take no new streams                        */
-    void (*stop)(void *self);  /* end everything now; all handles closing on return              */
+    bool (*is_busy)(const void *self); /* bytes of streams that ended are still on their way      */
+    void (*stop)(void *self); /* end everything now; all handles closing on return              */
     void (*reload)(void *self, const struct conf *from); /* p->conf has changed                   */
     void (*dump)(void *self, struct stats *out);         /* add counters and states               */
 };
@@ -85,7 +87,7 @@ struct process {
     struct rng rng; /* jitter; seeded by the system                                  */
     uv_signal_t signals[4];
     struct alarm drain_time;
-    struct pump drained; /* the last relay ended while draining                           */
+    struct alarm drained; /* the last relay ended while draining: is all on its way there? */
     enum process_phase phase;
     uint32_t relays; /* local connections and what waits to become one                */
     fog_time started;

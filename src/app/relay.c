@@ -135,6 +135,8 @@ fogi_relay_detach(struct relay *r)
     touch(r);
     r->stream = NULL;
     r->carrier = NULL;
+    if (r->started && !r->closing)
+        uv_read_stop((uv_stream_t *)&r->tcp); /* there is nowhere to read to */
 }
 
 /** Closes the connection; the stream must have been told. */
@@ -336,17 +338,15 @@ on_written(uv_write_t *req, int status)
         write_local(r);
 }
 
-/** The connection is full: takes the next bytes off the stream, so that they need not stay where
- *  they were lent, and lets libuv write them when it can. */
-static void
-write_later(struct relay *r)
+/** Takes the next bytes off the stream, so that they need not stay where they were lent, and lets
+ *  libuv write them when it can. NULL when that is not possible. */
+static struct relay_piece *
+write_piece(struct relay *r)
 {
     struct relay_piece *piece = get(r->p, sizeof *piece);
-    if (!piece) {
-        fogi_relay_abort(r);
-        return;
-    }
-    piece->r = r;
+    if (!piece)
+        return NULL;
+    piece->r = NULL;
     piece->p = r->p;
     piece->len = 0;
     piece->req.data = piece;
@@ -363,12 +363,21 @@ write_later(struct relay *r)
         fog_session_consume(r->carrier->session, r->stream, len, process_now(r->p));
     }
     uv_buf_t buf = uv_buf_init((char *)piece->bytes, (unsigned)piece->len);
-    r->piece = piece;
-    if (uv_write(&piece->req, (uv_stream_t *)&r->tcp, &buf, 1, on_written)) {
-        r->piece = NULL;
-        put(r->p, piece, sizeof *piece);
+    if (!uv_write(&piece->req, (uv_stream_t *)&r->tcp, &buf, 1, on_written))
+        return piece;
+    put(r->p, piece, sizeof *piece);
+    return NULL;
+}
+
+/** The connection is full. */
+static void
+write_later(struct relay *r)
+{
+    r->piece = write_piece(r);
+    if (r->piece)
+        r->piece->r = r;
+    else
         fogi_relay_abort(r);
-    }
 }
 
 static void
@@ -461,6 +470,15 @@ fogi_carrier_event(struct carrier *c, const struct fog_event *ev)
     }
 }
 
+bool
+fogi_carrier_is_busy(const struct carrier *c, fog_time patience)
+{
+    struct fog_session_status st;
+    fog_session_status(c->session, &st);
+    return (st.mux.streams || st.arq.acked < st.arq.committed) &&
+           process_now(c->p) - st.arq.last_input <= patience;
+}
+
 const char *
 fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX])
 {
@@ -470,11 +488,37 @@ fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX])
     return buf;
 }
 
+/** The tunnel goes, but nothing of this stream is missing: the connection gets the rest and its end
+ *  without it. False when something is missing. */
+static bool
+outlive(struct relay *r)
+{
+    struct fog_session *s = r->carrier->session;
+    const void *at;
+    size_t len;
+    bool eof;
+    if (!r->in_done || r->p->phase == PROCESS_STOPPED || !fog_session_is_whole(s, r->stream))
+        return false;
+    while (!fog_session_peek(s, r->stream, &at, &len, &eof) && len)
+        if (!write_piece(r))
+            return false;
+    if (r->piece)
+        r->piece->r = NULL; /* nothing follows it any more */
+    r->piece = NULL;
+    if (!r->out_begun)
+        stream_ended(r);
+    if (!r->closing)
+        fogi_relay_detach(r);
+    return true;
+}
+
 void
 fogi_carrier_end(struct carrier *c)
 {
     while (!list_is_empty(&c->relays)) {
         struct relay *r = list_entry(c->relays.next, struct relay, link);
+        if (outlive(r))
+            continue;
         if (r->moved || !c->orphan || !c->orphan(c, r))
             fogi_relay_abort(r);
     }

@@ -33,12 +33,17 @@ void fogi_carrier_init(struct carrier *c, struct process *p, struct fog_session 
 /** Hands an event of a stream to its relay. */
 void fogi_carrier_event(struct carrier *c, const struct fog_event *ev);
 
+/** Whether a stream is open, or bytes are not yet known to have arrived: ending it would lose them,
+ *  unless its peer has been silent for longer than `patience` and is most likely gone. */
+bool fogi_carrier_is_busy(const struct carrier *c, fog_time patience);
+
 #define CARRIER_WHY_MAX (FOG_REASON_MAX + 96)
 
 /** Why FOG_EV_CLOSED came: what it means to us, and what the peer says where that is more. */
 const char *fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX]);
 
-/** The session is over: its relays are taken over or reset. No relay is on it afterwards. */
+/** The session is over: its relays are taken over, go on alone with what has arrived where nothing
+ *  is missing, or are reset. No relay is on it afterwards. */
 void fogi_carrier_end(struct carrier *c);
 
 struct relay_piece;

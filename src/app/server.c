@@ -17,7 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PIPES_MAX 1024 /* tunnels over TCP at once */
+#define PIPES_MAX 1024      /* tunnels over TCP at once      */
+#define PIPES_PER_SOURCE 64 /* of these, of one address; as fog_endpoint_limits.per_source */
 
 struct server {
     struct process *p;
@@ -108,6 +109,15 @@ on_gone(struct tunnel *t)
 static const struct tunnel_events tunnel_events = {
     .event = on_event, .trouble = on_trouble, .turned = on_turned, .gone = on_gone};
 
+static uint32_t
+tunnels_of(const struct server *s, const struct fog_addr *peer)
+{
+    uint32_t n = 0;
+    for (struct list *i = s->tunnels.next; i != &s->tunnels; i = i->next)
+        n += !memcmp(list_entry(i, struct tunnel, link)->peer.ip, peer->ip, sizeof peer->ip);
+    return n;
+}
+
 static void
 on_incoming(void *ctx, uv_stream_t *listener)
 {
@@ -127,6 +137,10 @@ on_incoming(void *ctx, uv_stream_t *listener)
     }
     list_push(&s->tunnels, &t->link);
     s->n_tunnels++;
+    if (tunnels_of(s, &t->peer) > PIPES_PER_SOURCE) {
+        p->n.limit_tunnels_hit++;
+        fogi_tunnel_close(t, "too many tunnels of this address");
+    }
 }
 
 /* ------------------------------------------------------------------------------------------ role
@@ -139,6 +153,16 @@ drain(void *self)
     if (s->hub)
         fogi_hub_accept(s->hub, false);
     fogi_listen_close(&s->listener);
+}
+
+static bool
+is_busy(const void *self)
+{
+    const struct server *s = self;
+    for (struct list *i = s->tunnels.next; i != &s->tunnels; i = i->next)
+        if (fogi_tunnel_is_busy(list_entry(i, struct tunnel, link), PROCESS_PATIENCE_US))
+            return true;
+    return s->hub && fogi_hub_is_busy(s->hub);
 }
 
 static void
@@ -178,8 +202,12 @@ dump(void *self, struct stats *out)
     }
 }
 
-static const struct role role = {
-    .name = "server", .drain = drain, .stop = stop, .reload = reload, .dump = dump};
+static const struct role role = {.name = "server",
+                                 .drain = drain,
+                                 .is_busy = is_busy,
+                                 .stop = stop,
+                                 .reload = reload,
+                                 .dump = dump};
 
 static void
 log_start(const struct conf *c)
@@ -187,7 +215,9 @@ log_start(const struct conf *c)
     char listen[CONF_HOST_MAX + 16], target[CONF_HOST_MAX + 16];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
     fogi_conf_text(c, CONF_KEY_TARGET, target, sizeof target);
-    fogi_log(LOG_AT_INFO, "listening on %s %s", c->via == FOG_VIA_KCP ? "udp" : "tcp", listen);
+    fogi_log(LOG_AT_INFO, "listening on %s %s for %s; fast %d, mtu %u, windows %u and %u",
+             c->via == FOG_VIA_KCP ? "udp" : "tcp", listen, target, c->fast, c->mtu, c->sndwnd,
+             c->rcvwnd);
     if (!fogi_listen_is_private(&c->listen))
         fogi_log(LOG_AT_WARN,
                  "anyone who can reach %s can use %s through it: there is no encryption and no "

@@ -228,7 +228,8 @@ became_ready(struct slot *s, struct tunnel *t)
     s->now = t;
     s->suspect = s->worn = false;
     s->outstanding = FOG_TIME_NEVER;
-    s->ready_since = process_now(p);
+    s->ready_since = s->lately_at = process_now(p);
+    s->bytes_in = s->lately = 0;
     fogi_client_place(s->c);
 }
 
@@ -307,6 +308,7 @@ look_after(struct slot *s)
     struct process *p = s->c->p;
     struct fog_session_status st;
     fog_session_status(s->now->carrier.session, &st);
+    fogi_client_lately(s, &st);
     if (s->suspect && st.arq.last_input > s->suspect_since)
         recovered(s);
     if (!st.arq.flight_segs && !st.arq.queued) {
@@ -322,14 +324,12 @@ static void
 on_turned(struct tunnel *t)
 {
     struct slot *s = t->owner;
-    struct fog_session_status st;
     if (t == s->now) {
         look_after(s);
         if (s->c->n_held)
             fogi_client_place(s->c);
     } else if (t != s->next) {
-        fog_session_status(t->carrier.session, &st);
-        if (st.mux.streams)
+        if (fogi_tunnel_is_busy(t, FOG_TIME_NEVER))
             return;
         list_unlink(&t->link);
         fogi_tunnel_close(t, "replaced");
@@ -419,6 +419,20 @@ fogi_supervisor_adjust(struct client *c)
         if (wanted && !s->now)
             attempt(s);
     }
+}
+
+bool
+fogi_supervisor_is_busy(const struct client *c)
+{
+    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
+        const struct slot *s = &c->slots[i];
+        if (s->now && fogi_tunnel_is_busy(s->now, PROCESS_PATIENCE_US))
+            return true;
+    }
+    for (struct list *i = c->retired.next; i != &c->retired; i = i->next)
+        if (fogi_tunnel_is_busy(list_entry(i, struct tunnel, link), PROCESS_PATIENCE_US))
+            return true;
+    return false;
 }
 
 void

@@ -92,12 +92,14 @@ send_output(struct tunnel *t)
 static void
 input(struct tunnel *t, const void *buf, size_t len)
 {
-    /* What is wrong with it is counted by the session; a datagram is lost, a pipe ends by itself.
-     */
     int rc = fog_session_input(t->carrier.session, buf, len, process_now(t->carrier.p));
     if (rc && fogi_log_on(LOG_AT_TRACE))
         fogi_log(LOG_AT_TRACE, "input: %s", fog_err_text(rc));
     loop_later(&t->carrier.p->loop, &t->pump);
+    /* A datagram that was not taken is as good as lost, and counted. Bytes of a stream are missing
+     * for ever; a session that is over says so itself. */
+    if (rc && rc != FOG_E_CLOSED && t->via == FOG_VIA_PIPE)
+        t->events->trouble(t, UV_ENOMEM);
 }
 
 static void
@@ -404,6 +406,12 @@ fogi_tunnel_accept(struct tunnel **out, struct process *p, const struct tunnel_e
     start(t);
     *out = t;
     return 0;
+}
+
+bool
+fogi_tunnel_is_busy(const struct tunnel *t, fog_time patience)
+{
+    return t->unsent || fogi_carrier_is_busy(&t->carrier, patience);
 }
 
 void

@@ -61,6 +61,9 @@ FOG_CHECKED int fogi_tunnel_accept(struct tunnel **t, struct process *p,
  *  session is over already. gone follows. Idempotent. */
 void fogi_tunnel_close(struct tunnel *t, const char *reason);
 
+/** As fogi_carrier_is_busy(). */
+bool fogi_tunnel_is_busy(const struct tunnel *t, fog_time patience);
+
 /** Where a KCP tunnel is bound, for logs. */
 void fogi_tunnel_local(const struct tunnel *t, struct fog_addr *at);
 

@@ -155,6 +155,16 @@ log_room(struct kcp *k, fog_time now)
     return fogi_txlog_room(&k->log, &k->mem, k->loss.head, old);
 }
 
+/* Room to note one more transmission, and one more segment if it is new; else a later try. */
+static bool
+may_note(struct kcp *k, bool new_segment, fog_time now)
+{
+    if (log_room(k, now) && (!new_segment || fogi_snd_room(&k->snd, &k->mem)))
+        return true;
+    k->retry_at = now + RETRY_AFTER;
+    return false;
+}
+
 /* Logs the transmission of sn and ends its segment. */
 static void
 put_push(struct kcp *k, struct writer *w, uint32_t sn, fog_time now)
@@ -222,10 +232,8 @@ static void
 put_lost(struct kcp *k, struct writer *w, fog_time now)
 {
     while (kcp_lost_waits(k) && fits(w, snd_at(&k->snd, k->snd.lost_first)->len)) {
-        if (!log_room(k, now)) {
-            k->retry_at = now + RETRY_AFTER;
+        if (!may_note(k, false, now))
             return;
-        }
         uint32_t sn = fogi_snd_again(&k->snd, payload_at(w));
         put_push(k, w, sn, now);
         k->n.resent++;
@@ -254,10 +262,8 @@ put_new(struct kcp *k, struct writer *w, fog_time now)
 {
     size_t len;
     while (kcp_window_free(k) > 0 && kcp_room(k) > 0 && (len = new_len(k, w)) > 0) {
-        if (!log_room(k, now) || !fogi_snd_room(&k->snd, &k->mem)) {
-            k->retry_at = now + RETRY_AFTER;
+        if (!may_note(k, true, now))
             return;
-        }
         if (k->snd.flight == 0)
             k->waiting_since = now;
         uint32_t sn = fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len);

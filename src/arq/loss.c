@@ -59,7 +59,6 @@ void
 fogi_loss_progress(struct loss *s)
 {
     s->backoff = 0;
-    s->quota = 0;
 }
 
 void
@@ -129,7 +128,6 @@ fogi_loss_next(struct loss *s, struct txlog *l, uint32_t *number)
         *number = s->head++;
         return true;
     }
-    s->quota = 0;
     return false;
 }
 

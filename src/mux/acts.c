@@ -255,7 +255,7 @@ inflate(struct fog_mux *m, struct fog_stream *st)
 bool
 fogi_act_payload_end(struct fog_mux *m)
 {
-    if (m->in.st && m->in.zip) {
+    if (m->in.st && m->in.zip && m->in.take) {
         if (!bucket_take(&m->guard.inflate, m->o.limits.inflate_frame, m->now))
             return fogi_in_hold(m, HOLD_INFLATE, &m->n.limit_inflate_turn_hit);
         inflate(m, m->in.st);

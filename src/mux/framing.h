@@ -71,10 +71,8 @@ struct decoder {
 
 /** A framing. Const and without state of its own: what changes is in the decoder. */
 struct framing {
-    const char *name;
     size_t overhead;     /* bytes in front of a payload                                          */
     uint32_t length_max; /* longest payload that can be expressed                                */
-    size_t encode_max;   /* longest message without its payload                                  */
 
     /** Bytes that encode() will write: all of the message but a payload. */
     size_t (*size)(const struct msg *msg);

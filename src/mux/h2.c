@@ -315,10 +315,8 @@ h2_decode(struct decoder *d, const uint8_t *buf, size_t len, size_t *used, struc
 }
 
 const struct framing fogi_h2 = {
-    .name = "h2",
     .overhead = HEAD_LEN,
     .length_max = 0xffffff,
-    .encode_max = HEAD_LEN + GOAWAY_LEN + FOG_REASON_MAX,
     .size = h2_size,
     .encode = h2_encode,
     .decode = h2_decode,

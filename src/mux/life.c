@@ -26,6 +26,9 @@ fogi_life_ready(struct life *l, enum fog_role role, fog_time now)
 void
 fogi_life_input(struct life *l, fog_time now)
 {
+    fog_time silence = now - l->last_input;
+    if (l->frame_by != FOG_TIME_NEVER && silence > LIFE_QUIET_US)
+        l->frame_by += silence - LIFE_QUIET_US;
     l->last_input = now;
     l->suspected = false;
 }
@@ -69,6 +72,13 @@ answer_by(const struct life *l)
     return from + l->answer_us;
 }
 
+/* A dark link is no slow frame: in silence its time stands still, and idleness decides. */
+static fog_time
+frame_by(const struct life *l)
+{
+    return l->frame_by <= l->last_input + LIFE_QUIET_US ? l->frame_by : FOG_TIME_NEVER;
+}
+
 static fog_time
 idle_by(const struct life *l)
 {
@@ -82,7 +92,7 @@ fogi_life_deadline(const struct life *l, enum fog_why *why)
         fog_time at;
         enum fog_why why;
     } all[] = {
-        {l->handshake_by, FOG_WHY_HANDSHAKE}, {l->frame_by, FOG_WHY_LIMIT},
+        {l->handshake_by, FOG_WHY_HANDSHAKE}, {frame_by(l), FOG_WHY_LIMIT},
         {next_ping(l), FOG_WHY_KEEPALIVE},    {answer_by(l), FOG_WHY_KEEPALIVE},
         {idle_by(l), FOG_WHY_DEAD},
     };
@@ -103,7 +113,7 @@ fogi_life_tick(struct life *l, fog_time now)
     unsigned due = 0;
     if (now >= l->handshake_by)
         due |= LIFE_HANDSHAKE;
-    if (now >= l->frame_by)
+    if (now >= frame_by(l))
         due |= LIFE_FRAME;
     if (now >= idle_by(l))
         due |= LIFE_IDLE;

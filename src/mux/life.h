@@ -13,7 +13,8 @@
 
 #include <foggara/mux.h>
 
-#define LIFE_QUIET_US FOG_SEC(5) /* as vproxy: no PING within this time of the last input */
+/* As vproxy: no PING within this time of the last input. Longer silence is not a frame's fault. */
+#define LIFE_QUIET_US FOG_SEC(5)
 
 struct life {
     fog_time period;    /* of the grid                                                        */

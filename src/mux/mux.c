@@ -72,6 +72,7 @@ init(struct fog_mux *m, const struct fog_mux_options *o, fog_time now)
     m->hello_due = o->role == FOG_CLIENT;
     m->next_id = 1;
     m->full_since = FOG_TIME_NEVER;
+    m->taken_at = now;
     m->in.decoder.role = o->role;
     m->in.decoder.payload_max = o->limits.frame_in;
     put_be64(m->key, rng_next(&seed));

@@ -73,6 +73,7 @@ struct fog_stream {
     bool fin_out;     /* the FIN is queued or has left                                      */
     bool fin_counted; /* in fins_held                                                       */
     bool discard;     /* what still comes is for nobody                                     */
+    bool whole;       /* the tunnel is over, but this stream had ended: still readable      */
     bool reset_later; /* FOG_EV_RESET when the reader has taken all                         */
 };
 
@@ -123,6 +124,7 @@ struct fog_mux {
     uint32_t next_id, highest; /* client: to open next. Highest id seen or opened               */
     size_t recv_held;          /* payload bytes waiting for readers                             */
     fog_time full_since;       /* recv_held is over 3/4; FOG_TIME_NEVER: it is not              */
+    fog_time taken_at;         /* when a reader last took bytes                                 */
     uint64_t out_pos;          /* bytes handed out so far                                       */
     uint64_t acked;            /* of these, acknowledged                                        */
     uint64_t pongs[PONGS_MAX]; /* ids of answers that wait, oldest first                        */
@@ -203,6 +205,8 @@ void fogi_stream_abort(struct fog_mux *m, struct fog_stream *st, int err);
 void fogi_stream_mute(struct fog_mux *m, struct fog_stream *st, bool cut);
 /** The FIN that was asked for leaves now, or is held until its moment. */
 void fogi_stream_fin(struct fog_mux *m, struct fog_stream *st);
+/** Both sides have finished, and what we sent has arrived. */
+bool fogi_stream_is_whole(const struct fog_mux *m, const struct fog_stream *st);
 /** Sets st's timer from what it waits for. */
 void fogi_stream_arm(struct fog_mux *m, struct fog_stream *st);
 void fogi_streams_tick(struct fog_mux *m);

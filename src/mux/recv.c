@@ -3,7 +3,9 @@
  * recv.c - bytes that wait for readers, and their bounds. This wire has no credit, so a slow reader
  * can only be bounded by stopping the whole pipe or by losing the stream (threats M10): alone, it
  * stops the pipe; among others it may go over its bound until the tunnel is nearly full, and is
- * then reset after a moment of grace. Invariant: recv_held <= tunnel_recv + one inflated frame.
+ * then reset after a moment of grace. So is the one with most when many that are within their
+ * bounds have filled the tunnel and nobody reads. Invariant: recv_held <= tunnel_recv + one
+ * inflated frame.
  */
 #include "mux/mux_int.h"
 
@@ -50,8 +52,9 @@ fogi_recv_weigh(struct fog_mux *m, struct fog_stream *st)
         m->full_since = m->now;
 }
 
-bool
-fogi_recv_shed(struct fog_mux *m)
+/* The stream with most waiting bytes; NULL when none has any. */
+static struct fog_stream *
+largest(const struct fog_mux *m)
 {
     struct fog_stream *most = NULL;
     for (struct list *l = m->all.next; l != &m->all; l = l->next) {
@@ -59,13 +62,26 @@ fogi_recv_shed(struct fog_mux *m)
         if (bytes_len(&st->in) > (most ? bytes_len(&most->in) : 0))
             most = st;
     }
+    return most;
+}
+
+static void
+reset(struct fog_mux *m, struct fog_stream *st)
+{
+    if (st->mapped)
+        fogi_stream_abort(m, st, FOG_E_LIMIT);
+    else
+        fogi_stream_fail(m, st, FOG_E_LIMIT);
+}
+
+bool
+fogi_recv_shed(struct fog_mux *m)
+{
+    struct fog_stream *most = largest(m);
     if (!most)
         return false;
     m->n.limit_memory_hit++;
-    if (most->mapped)
-        fogi_stream_abort(m, most, FOG_E_LIMIT);
-    else
-        fogi_stream_fail(m, most, FOG_E_LIMIT);
+    reset(m, most);
     return true;
 }
 
@@ -113,14 +129,22 @@ fogi_recv_drop(struct fog_mux *m, struct fog_stream *st)
     fogi_recv_weigh(m, st);
 }
 
-/* When the stream longest over its bound has had its moment of grace. */
+/* When the stream longest over its bound has had its moment of grace, or a tunnel that stands still
+ * because nobody reads. */
 fog_time
 fogi_recv_deadline(const struct fog_mux *m)
 {
-    if (m->full_since == FOG_TIME_NEVER || m->n_live < 2 || list_is_empty(&m->over))
+    if (m->full_since == FOG_TIME_NEVER)
         return FOG_TIME_NEVER;
-    const struct fog_stream *st = list_entry(m->over.next, struct fog_stream, over);
-    fog_time since = st->over_since > m->full_since ? st->over_since : m->full_since;
+    fog_time since = m->full_since;
+    if (m->n_live >= 2 && !list_is_empty(&m->over)) {
+        const struct fog_stream *st = list_entry(m->over.next, struct fog_stream, over);
+        since = st->over_since > since ? st->over_since : since;
+    } else if (m->n_all >= 2 && m->recv_held >= m->o.limits.tunnel_recv) {
+        since = m->taken_at > since ? m->taken_at : since;
+    } else {
+        return FOG_TIME_NEVER;
+    }
     return since + m->o.limits.slow_us;
 }
 
@@ -128,11 +152,12 @@ void
 fogi_recv_tick(struct fog_mux *m)
 {
     while (fogi_recv_deadline(m) <= m->now) {
-        struct fog_stream *st = list_entry(m->over.next, struct fog_stream, over);
+        bool over = m->n_live >= 2 && !list_is_empty(&m->over);
+        struct fog_stream *st =
+            over ? list_entry(m->over.next, struct fog_stream, over) : largest(m);
+        if (!st)
+            return;
         m->n.limit_slow_hit++;
-        if (st->mapped)
-            fogi_stream_abort(m, st, FOG_E_LIMIT);
-        else
-            fogi_stream_fail(m, st, FOG_E_LIMIT);
+        reset(m, st);
     }
 }

@@ -94,6 +94,11 @@ free_stream(struct fog_mux *m, struct fog_stream *st)
     if (st->refusal)
         m->n_refusals--;
     mem_put(&m->mem, st, sizeof *st);
+    if (m->n_all > 0)
+        return;
+    /* The tables have grown with the streams; an idle tunnel holds neither. */
+    fogi_map_clear(&m->by_id, &m->mem);
+    fogi_heap_clear(&m->timers, &m->mem);
 }
 
 bool
@@ -280,6 +285,12 @@ fogi_streams_tick(struct fog_mux *m)
 
 /* --------------------------------------------------------------------------------- tunnel's end */
 
+bool
+fogi_stream_is_whole(const struct fog_mux *m, const struct fog_stream *st)
+{
+    return st->eof && !st->err && st->fin_out && !st->ctl_bits && st->last_out <= m->acked;
+}
+
 void
 fogi_streams_close(struct fog_mux *m)
 {
@@ -287,11 +298,13 @@ fogi_streams_close(struct fog_mux *m)
         struct fog_stream *st = list_entry(l, struct fog_stream, all);
         next = l->next;
         bool unknown = st->event_bits & EV_OPENED;
+        st->whole = fogi_stream_is_whole(m, st);
         st->ctl_bits = st->event_bits = 0;
         list_unlink(&st->ctl);
         list_unlink(&st->event);
         fogi_stream_die(m, st, false);
-        fogi_recv_drop(m, st);
+        if (!st->whole)
+            fogi_recv_drop(m, st);
         st->released = st->released || unknown;
         fogi_streams_settle(m, st);
     }

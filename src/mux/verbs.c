@@ -108,13 +108,19 @@ fog_mux_peek(const struct fog_mux *m, const struct fog_stream *st, const void **
     *buf = NULL;
     *len = 0;
     *eof = false;
-    if (m->state == FOG_MUX_CLOSED)
+    if (m->state == FOG_MUX_CLOSED && !st->whole)
         return FOG_E_CLOSED;
     if (st->err && !st->eof)
         return FOG_E_RESET;
     *buf = fogi_bytes_peek(&st->in, len);
     *eof = st->eof && *len == 0;
     return 0;
+}
+
+bool
+fog_mux_is_whole(const struct fog_mux *m, const struct fog_stream *st)
+{
+    return m->state == FOG_MUX_CLOSED ? st->whole : fogi_stream_is_whole(m, st);
 }
 
 void
@@ -126,7 +132,7 @@ fog_mux_consume(struct fog_mux *m, struct fog_stream *st, size_t len, fog_time n
     if (len > has)
         len = has;
     fogi_recv_take(m, st, len);
-    st->last_byte = now;
+    st->last_byte = m->taken_at = now;
     if (st->reset_later && bytes_len(&st->in) == 0) {
         st->reset_later = false;
         fogi_stream_tell(m, st, EV_RESET);

@@ -72,7 +72,7 @@ fog_endpoint_options_init(struct fog_endpoint_options *o)
                    .pending_per_net = 8,
                    .openings = {.burst = 5, .per_s = 20},
                    .pending_us = FOG_SEC(5),
-                   .replace_us = FOG_SEC(3)},
+                   .replace_us = FOG_SEC(35)},
     };
     fog_session_options_init(&o->session, FOG_SERVER);
 }
@@ -404,10 +404,10 @@ fog_endpoint_output(struct fog_endpoint *e, struct fog_addr *to, void *buf, size
         if (*len > 0)
             break;
         list_unlink(&p->dirty);
-        if (p->dropped)
+        if (p->dropped && fogi_session_is_over(p->session))
             free_peer(e, p);
         else
-            set_timer(e, p);
+            set_timer(e, p); /* a last word may have to wait for the pacer */
     }
     if (*len > 0) {
         e->n.datagrams_out++;

@@ -396,9 +396,15 @@ fog_session_peek(const struct fog_session *s, const struct fog_stream *st, const
 {
     *len = 0;
     *eof = false;
-    if (s->phase != OPEN)
+    if (s->phase != OPEN && !fog_mux_is_whole(s->mux, st))
         return FOG_E_CLOSED;
     return fog_mux_peek(s->mux, st, buf, len, eof);
+}
+
+bool
+fog_session_is_whole(const struct fog_session *s, const struct fog_stream *st)
+{
+    return fog_mux_is_whole(s->mux, st);
 }
 
 void
@@ -486,6 +492,12 @@ bool
 fogi_session_is_open(const struct fog_session *s)
 {
     return s->phase == OPEN;
+}
+
+bool
+fogi_session_is_over(const struct fog_session *s)
+{
+    return s->phase == OVER;
 }
 
 void

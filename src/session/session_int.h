@@ -17,6 +17,9 @@ bool fogi_session_is_validated(const struct fog_session *s);
 /** Neither side has ended the tunnel. */
 bool fogi_session_is_open(const struct fog_session *s);
 
+/** Nothing will ever go out again. */
+bool fogi_session_is_over(const struct fog_session *s);
+
 /** Closes at once without a word to the peer; FOG_EV_CLOSED follows with err. */
 void fogi_session_fail(struct fog_session *s, int err);
 

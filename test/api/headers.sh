@@ -36,6 +36,7 @@ for header in "$root"/src/*/*.h; do
         { echo "$name does not stand alone"; status=1; }
     internal=$((internal + 1))
 done
-echo "headers: $public public ones as C17${cxx:+ and C++}, $internal internal ones as C17"
+[ -n "$cxx" ] && as="C17 and C++" || as="C17 (no C++ compiler here)"
+echo "headers: $public public ones as $as, $internal internal ones as C17"
 [ $public -gt 0 ] || status=1
 exit $status

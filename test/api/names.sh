@@ -13,7 +13,7 @@ list() {
     if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
         git ls-files -z --cached --others --exclude-standard
     else
-        find . -path ./build -prune -o -type f -print0
+        find . \( -path ./build -o -path ./.git \) -prune -o -type f -print0
     fi
 }
 count=$(list | tr -dc '\000' | wc -c)

@@ -39,6 +39,8 @@ LONG = os.environ.get("FOG_E2E_LONG", "") not in ("", "0")
 # Ports are taken from below the range that the system gives to outgoing connections.
 PORTS = range(15000, 32000)
 PR_SET_PDEATHSIG = 1
+# Freed memory that a sanitizer keeps back counts as used; little of it, so that leaks are seen.
+SANITIZER = "quarantine_size_mb=8:" + os.environ.get("ASAN_OPTIONS", "")
 
 EXIT_OK, EXIT_USAGE, EXIT_NOINPUT, EXIT_UNAVAILABLE, EXIT_CONFIG = 0, 64, 66, 69, 78
 
@@ -131,6 +133,7 @@ class Program:
                 stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=dict(os.environ, ASAN_OPTIONS=SANITIZER),
                 preexec_fn=self._before_exec,
             )
         self.pid = self.process.pid
@@ -174,7 +177,8 @@ class Program:
             if not self.may_fail and self.process.returncode != EXIT_OK:
                 complaint = f"{self}: had ended with {self.process.returncode}"
             return complaint
-        self.signal(signal.SIGCONT)
+        if self._is_stopped():
+            self.signal(signal.SIGCONT)  # to it alone: it upsets a leak check that is under way
         for grace in (0.3, PATIENCE):
             self.signal(signal.SIGTERM)
             try:
@@ -186,6 +190,14 @@ class Program:
         return complaint
 
     # -- what can be seen of it
+
+    def _stat(self):
+        """The fields of its procfs stat, from the third one on."""
+        with open(f"/proc/{self.pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()
+
+    def _is_stopped(self):
+        return self._stat()[0] == "T"
 
     def log(self):
         with open(self.log_path, errors="replace") as f:
@@ -228,8 +240,7 @@ class Program:
 
     def cpu(self):
         """Seconds of processor time used so far."""
-        with open(f"/proc/{self.pid}/stat") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
+        fields = self._stat()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def wakeups(self):
@@ -266,7 +277,11 @@ def connect(port, host="127.0.0.1", rcvbuf=None, seconds=PATIENCE):
     if rcvbuf:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     s.settimeout(seconds)
-    s.connect((host, port))
+    try:
+        s.connect((host, port))
+    except OSError:
+        s.close()
+        raise
     return s
 
 

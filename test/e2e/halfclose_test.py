@@ -13,6 +13,7 @@ import subprocess
 import time
 
 import fog
+import relay
 import targets
 
 MIB = 1 << 20
@@ -160,9 +161,13 @@ ROWS = (
 
 
 class HalfCloseTable(fog.Test):
-    def table(self, via, *options):
+    def table(self, via, loss=0.0):
         target = self.target(targets.Hand())
-        server, client = self.pair(target.port, *options, via=via)
+        server = self.server(target.port, via=via)
+        remote = server.port
+        if loss:
+            remote = self.keep(relay.Relay(server.port, loss=loss, delay=0.01)).port
+        client = self.client(remote, via=via)
         self.one(client, target, empty_fin, "local")  # the tunnel stands, all is loaded
         time.sleep(0.3)
         baseline = {p: p.fds() for p in (server, client)}
@@ -190,6 +195,9 @@ class HalfCloseTable(fog.Test):
 
     def test_forty_cells_tcp(self):
         self.table("tcp")
+
+    def test_forty_cells_over_a_lossy_link(self):
+        self.table("kcp", loss=0.15)
 
 
 class Endings(fog.Test):

@@ -61,6 +61,26 @@ class Restart(fog.Test):
                     client = self.client(server.port, port=client.port, via=via)
                     self.assert_echoes(client, 5)
 
+    def test_unused_connections_get_the_next_tunnel(self):
+        """A connection that has not moved a byte when its tunnel ends gets another one."""
+        for via in ("kcp", "tcp"):
+            with self.subTest(via=via):
+                target = self.target(targets.echo)
+                server = self.server(target.port, via=via)
+                client = self.client(server.port, "--hold", "20", via=via)
+                self.assert_echoes(client)
+                unused = self.connect(client)
+                fog.wait_until(lambda t=target: t.accepted == 2, "the stream was not dialled")
+                server.kill()
+                if via == "tcp":  # the tunnel's end is known at once: speaks while there is none
+                    client.wait_log("is down")
+                    unused.sendall(b"first words")
+                self.server(target.port, port=server.port, via=via)
+                if via == "kcp":  # the tunnel's end is found out by those who use it
+                    self.assert_echoes(client, 5)
+                    unused.sendall(b"first words")
+                self.assertEqual(targets.read_exactly(unused, 11), b"first words")
+
     def test_transfer_across_a_server_crash_is_never_wrong(self):
         """What was received of a broken download is a prefix, and its end is not an orderly one."""
         data = targets.content(1, 64 * MIB)

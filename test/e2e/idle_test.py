@@ -1,44 +1,55 @@
 # SPDX-License-Identifier: MIT
-"""A connected pair that has nothing to do does nothing."""
+"""Connected pairs that have nothing to do, do nothing."""
 import time
 
 import fog
 import targets
 
-SECONDS = 10
+SETTLE, SECONDS = 3, 10
+WAKEUPS = 5  # a second and process
+CPU = 0.02  # seconds of CPU a process; a sanitizer costs more
 
 
 class Idle(fog.Test):
-    def rest(self, via, streams):
+    def pair_with(self, streams, via):
+        """A pair with so many open streams that have been used: (server, client, sockets)."""
         target = self.target(targets.echo)
         server, client = self.pair(target.port, via=via)
-        open_streams = [self.connect(client) for _ in range(streams)]
-        for s in open_streams:
+        sockets = [self.connect(client) for _ in range(streams)]
+        for s in sockets:
             s.sendall(b"hello")
             self.assertEqual(targets.read_exactly(s, 5), b"hello")
         self.assert_echoes(client)
-        time.sleep(3)
-        pair = (server, client)
-        wakeups = {p: p.wakeups() for p in pair}
-        cpu = {p: p.cpu() for p in pair}
+        return server, client, sockets
+
+    def test_wakeups_and_cpu(self):
+        rows = ((0, "kcp"), (50, "kcp"), (1, "tcp"))
+        pairs = [self.pair_with(*row) for row in rows]
+        time.sleep(SETTLE)
+        everybody = [p for pair in pairs for p in pair[:2]]
+        wakeups = {p: p.wakeups() for p in everybody}
+        cpu = {p: p.cpu() for p in everybody}
         time.sleep(SECONDS)
-        for p in pair:
+        for p in everybody:
             per_second = (p.wakeups() - wakeups[p]) / SECONDS
-            self.assertLess(per_second, 5, f"{p} ({via}): wake-ups a second")
-            limit = 0.10 if fog.sanitized() else 0.02
-            self.assertLessEqual(p.cpu() - cpu[p], limit, f"{p} ({via}): seconds of CPU")
-        for s in open_streams:
-            s.sendall(b"still here")
-            self.assertEqual(targets.read_exactly(s, 10), b"still here")
+            used = p.cpu() - cpu[p]
+            with self.subTest(process=" ".join(p.args)):
+                self.assertLess(per_second, WAKEUPS, "wake-ups a second")
+                self.assertLessEqual(used, CPU * (5 if fog.sanitized() else 1), "seconds of CPU")
+        for row, (_, _, sockets) in zip(rows, pairs):
+            for s in sockets:
+                s.sendall(b"still here")
+                self.assertEqual(targets.read_exactly(s, 10), b"still here", str(row))
 
-    def test_kcp(self):
-        self.rest("kcp", streams=0)
-
-    def test_kcp_with_streams(self):
-        self.rest("kcp", streams=50)
-
-    def test_tcp(self):
-        self.rest("tcp", streams=1)
+    def test_waiting_for_a_server(self):
+        """A client whose server does not exist keeps trying, but not hard."""
+        clients = [self.client(fog.free_port(), via=via) for via in ("kcp", "tcp")]
+        time.sleep(SETTLE)
+        wakeups = {p: p.wakeups() for p in clients}
+        time.sleep(SECONDS)
+        for p in clients:
+            with self.subTest(process=" ".join(p.args)):
+                self.assertLess((p.wakeups() - wakeups[p]) / SECONDS, 2 * WAKEUPS)
 
 
 if __name__ == "__main__":

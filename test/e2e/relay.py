@@ -15,7 +15,8 @@ SIZE = 65536
 
 
 class Relay:
-    """Forwards datagrams to 127.0.0.1:server_port and back, until closed.
+    """Forwards datagrams to 127.0.0.1:server_port and back, until closed. As behind a NAT the server
+    sees each source of ours at a port of its own.
 
     loss: share lost each way. delay: seconds each way. dark: while true all is lost. record: copies
     of datagrams toward the server are kept here while it is a list.
@@ -29,44 +30,40 @@ class Relay:
         self._random = random.Random(seed)
         self._later = []  # (when, order, socket, datagram, to)
         self._order = 0
-        self._new_address = threading.Event()
+        self._new_addresses = threading.Event()
         self._stop = threading.Event()
-        self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._buffers(self._front)
-        self._front.bind(("127.0.0.1", 0))
+        self._front = self._open()
         self.port = self._front.getsockname()[1]
-        self._client = None
-        self._back = self._open_back()
-        self._old = []
+        self._backs = {}  # source -> the socket the server sees it at
+        self._sources = {}  # the reverse
+        self._latest = None  # of the sockets in _backs
+        self._forgotten = []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     @staticmethod
-    def _buffers(s):
+    def _open():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         s.setblocking(False)
-
-    def _open_back(self):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._buffers(s)
         s.bind(("127.0.0.1", 0))
         return s
 
     def change_address(self):
-        """The server sees the client come from another port from now on, as behind a new NAT."""
-        self._new_address.set()
-        while self._new_address.is_set() and self._thread.is_alive():
+        """The server sees everybody come from another port from now on, as behind a new NAT."""
+        self._new_addresses.set()
+        while self._new_addresses.is_set() and self._thread.is_alive():
             time.sleep(0.005)
 
     def inject(self, datagram):
         """Sends bytes to the server from the address it knows the client by."""
         with contextlib.suppress(OSError):
-            self._back.sendto(datagram, self.server)
+            self._latest.sendto(datagram, self.server)
 
     def close(self):
         self._stop.set()
         self._thread.join(5)
-        for s in [self._front, self._back, *self._old]:
+        for s in [self._front, *self._sources, *self._forgotten]:
             s.close()
 
     # -- the thread
@@ -75,11 +72,11 @@ class Relay:
         while not self._stop.is_set():
             now = time.monotonic()
             wait = min(0.1, max(0.0, self._later[0][0] - now)) if self._later else 0.1
-            ready, _, _ = select.select([self._front, self._back], [], [], wait)
-            if self._new_address.is_set():
-                self._old.append(self._back)
-                self._back = self._open_back()
-                self._new_address.clear()
+            ready, _, _ = select.select([self._front, *self._sources], [], [], wait)
+            if self._new_addresses.is_set():
+                self._forgotten += self._sources  # open, so that nobody else gets their ports
+                self._backs, self._sources = {}, {}
+                self._new_addresses.clear()
                 continue
             for s in ready:
                 self._drain(s)
@@ -92,12 +89,17 @@ class Relay:
             except OSError:  # nothing more, or the other end is not there
                 return
             if s is self._front:
-                self._client = sender
                 if self.record is not None:
                     self.record.append(datagram)
-                self._forward(self._back, datagram, self.server)
-            elif self._client:
-                self._forward(self._front, datagram, self._client)
+                self._forward(self._back_of(sender), datagram, self.server)
+            else:
+                self._forward(self._front, datagram, self._sources[s])
+
+    def _back_of(self, source):
+        if source not in self._backs:
+            s = self._backs[source] = self._latest = self._open()
+            self._sources[s] = source
+        return self._backs[source]
 
     def _forward(self, s, datagram, to):
         if self.dark or self._random.random() < self.loss:

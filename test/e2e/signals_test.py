@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Signals: USR1 tells, HUP reloads, TERM drains, a second TERM ends."""
 import os
+import queue
 import re
 import signal
+import socket
 import time
 
 import fog
+import relay
 import targets
 
 MIB = 1 << 20
@@ -25,19 +28,20 @@ class Counters(fog.Test):
         target = self.target(targets.echo)
         server, client = self.pair(target.port)
         self.assert_echoes(client)
+        self.assert_no_streams(server, client)
         s = self.connect(client)
         s.sendall(b"x" * 1000)
         targets.read_exactly(s, 1000)
         for p in (server, client):
             counters = p.counters()
-            self.assertEqual(counters["streams"], 1, counters)
-            self.assertEqual(counters["process.streams_opened"], 2, counters)
+            self.assertEqual(counters["streams"], 1, str(p))
+            self.assertEqual(counters["process.streams_opened"], 2, str(p))
             self.assertGreater(len(counters), 20)
         s.close()
         self.assert_no_streams(server, client)
         for p in (server, client):
             counters = p.counters()
-            self.assertEqual(counters["process.streams_ended"], 2, counters)
+            self.assertEqual(counters["process.streams_ended"], 2, str(p))
             hit = {k: v for k, v in counters.items() if "limit_" in k and v}
             self.assertFalse(hit, "limits were hit by two small connections")
 
@@ -126,6 +130,45 @@ class Term(fog.Test):
 
     def test_client_drains(self):
         self.drain("client")
+
+    def test_bytes_behind_the_last_stream_arrive(self):
+        """The connection has ended both ways, what it wrote is still on its way: nothing is lost."""
+        size = 400000
+        arrived = queue.Queue()
+
+        def handler(s):
+            s.shutdown(socket.SHUT_WR)
+            arrived.put(targets.read_end(s))
+
+        target = self.target(handler)
+        server = self.server(target.port)
+        link = self.keep(relay.Relay(server.port, delay=0.2))
+        client = self.client(link.port)
+        s = self.connect(client)
+        self.assertEqual(s.recv(1), b"", "the target ends first")
+        s.sendall(targets.content(3, size))
+        s.close()
+        fog.wait_until(lambda: client.counters()["connections"] == 0, "the connection ended")
+        self.assertTrue(arrived.empty(), "too late to learn anything")
+        client.signal(signal.SIGTERM)
+        data, end = arrived.get(timeout=fog.PATIENCE)
+        self.assertEqual((len(data), end), (size, "EOF"))
+        self.assertEqual(client.wait(), fog.EXIT_OK)
+
+    def test_what_has_arrived_outlives_the_tunnel(self):
+        """The server ends in order; a slow reader still gets all that it had sent."""
+        for size in (3 * MIB, 4 * MIB):  # more than sockets take: the rest waits in the client
+            target = self.target(targets.answer_after_end(5, size))
+            server, client = self.pair(target.port)
+            s = self.connect(client, rcvbuf=4096)
+            s.shutdown(socket.SHUT_WR)
+            fog.wait_until(lambda p=server: p.counters()["process.streams_ended"], "all was sent")
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(), fog.EXIT_OK)
+            time.sleep(0.3)
+            data, end = targets.read_end(s)
+            self.assertEqual((len(data), end), (size, "EOF"))
+            self.assertEqual(data, targets.content(5, size))
 
     def test_client_takes_nothing_new(self):
         target = self.target(targets.echo)

@@ -89,7 +89,7 @@ class Stranger(fog.Test):
         self.assertGreater(attack.sent, COUNT * 9 // 10)
         self.assertTrue(server.running())
         self.assertLess(server.cpu() - cpu, 30)
-        self.assertLess(server.rss() - memory, (256 if fog.sanitized() else 64) * MIB)
+        self.assertLess(server.rss() - memory, (128 if fog.sanitized() else 32) * MIB)
         self.assertLess(len(server.log()), MIB, "strangers fill the log")
         other = self.client(server.port)
         self.transfer(other, target)
@@ -120,6 +120,24 @@ class Stranger(fog.Test):
                 except OSError:
                     pass
         self.assert_echoes(client)
+
+    def test_one_address_cannot_take_all_tcp_carriers(self):
+        server = self.server(self.target(targets.echo).port, via="tcp")
+        hello = bytes.fromhex("000000040000000000")
+        taken = [self.keep(fog.connect(server.port)) for _ in range(64)]
+        for s in taken:
+            s.sendall(hello)
+            self.assertEqual(targets.read_exactly(s, len(hello)), hello)
+        self.assertEqual(server.counters()["process.limit_tunnels_hit"], 0)
+        over = self.keep(fog.connect(server.port))
+        self.assertEqual(targets.read_end(over)[0][3:4], b"\x07", "a GOAWAY")
+        self.assertEqual(server.counters()["process.limit_tunnels_hit"], 1)
+        with socket.socket() as other:
+            other.bind(("127.0.0.2", 0))
+            other.settimeout(fog.PATIENCE)
+            other.connect(("127.0.0.1", server.port))
+            other.sendall(hello)
+            self.assertEqual(targets.read_exactly(other, len(hello)), hello)
 
     def test_nobody_is_dialled_for_strangers(self):
         """A copied opening, sent from an address that does not answer, opens no connection."""

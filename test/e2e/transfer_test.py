@@ -2,6 +2,7 @@
 """Bytes arrive, all of them and in order: both ways at once, over everything that can carry them."""
 import hashlib
 import queue
+import re
 
 import fog
 import relay
@@ -103,6 +104,23 @@ class Transfer(fog.Test):
         client = self.client(server.port, "--tunnels", "4")
         for _ in range(8):
             self.both_ways(client, target, SIZE // 10)
+
+    def test_a_download_has_its_tunnel_for_itself(self):
+        """New connections go to the tunnels that are not busy, whichever way they are."""
+        target = self.target(targets.source(12, SIZE * 50))
+        server = self.server(target.port)
+        client = self.client(server.port, "--tunnels", "3")
+        fog.wait_until(lambda: client.counters()["process.tunnels_ready"] == 3, "three tunnels")
+        bulk = self.connect(client, rcvbuf=65536)
+        targets.read_exactly(bulk, SIZE)
+        logins = []
+        for _ in range(4):
+            logins.append(self.connect(client, rcvbuf=4096))
+            targets.read_exactly(bulk, SIZE)
+        before = len(client.log())
+        client.counters()
+        streams = re.findall(r"^tunnel .*: (\d+) streams", client.log()[before:], re.M)
+        self.assertEqual(sorted(streams), ["1", "2", "2"])
 
     def test_every_fast_and_odd_windows(self):
         rows = (

@@ -30,7 +30,7 @@
 #define MAX_CLIENTS 5
 #define MAX_FLOWS 1100
 #define MAX_FAULTS 24
-#define MAX_SEQS 250 /* addresses one client may use in a run                                 */
+#define MAX_SEQS 250 /* addresses one client may use in a run */
 #define MAX_STRANGERS 24
 #define DATAGRAM 2048
 
@@ -41,48 +41,49 @@
 enum { ON_ENDPOINT = 1, ON_DIRECT = 2, ON_UDP = 3, ON_PIPE = 4, ON_ANY = 7 };
 
 /* clang-format off */
-#define FEATURES(X)                                               \
-    X(LOSS,      "loss",                ON_UDP,      28)  \
-    X(BURST,     "burst loss",          ON_UDP,      28)  \
-    X(DUP,       "duplication",         ON_UDP,      28)  \
-    X(REORDER,   "reordering",          ON_UDP,      28)  \
-    X(JITTER,    "jitter",              ON_ANY,      28)  \
-    X(CORRUPT,   "corruption",          ON_UDP,      28)  \
-    X(TRUNCATE,  "truncation",          ON_UDP,      28)  \
-    X(RATE,      "narrow rate",         ON_UDP,      28)  \
-    X(MTU,       "mtu hole",            ON_UDP,      22)  \
-    X(DARK,      "blackout",            ON_ANY,      28)  \
-    X(ONEWAY,    "one way dark",        ON_ANY,      28)  \
-    X(MOVE,      "address change",      ON_ANY,      24)  \
-    X(REBIND,    "nat rebind",          ON_ENDPOINT, 45)  \
-    X(STALL_C,   "client stall",        ON_ANY,      28)  \
-    X(STALL_S,   "server stall",        ON_ANY,      28)  \
-    X(APP_STALL, "events late",         ON_ANY,      28)  \
-    X(SUSPEND,   "suspend",             ON_ANY,      28)  \
-    X(JUMP,      "clock jump",          ON_ANY,      18)  \
-    X(RESTART_C, "client restart",      ON_ANY,      24)  \
-    X(RESTART_S, "server restart",      ON_ANY,      18)  \
-    X(NOMEM,     "no memory",           ON_ANY,      18)  \
-    X(ATTACK,    "attackers",           ON_ENDPOINT, 45)  \
-    X(CUT,       "carrier cut",         ON_PIPE,     45)  \
-    X(PIECES,    "tiny pieces",         ON_PIPE,     50)  \
-    X(WINDOW,    "tiny window",         ON_UDP,      28)  \
-    X(SMALL_MTU, "small mtu",           ON_UDP,      28)  \
-    X(TIGHT,     "tight limits",        ON_ANY,      28)  \
-    X(WRAP_SN,   "sn wraps",            ON_DIRECT,   60)  \
-    X(WRAP_TS,   "ts wraps",            ON_UDP,      28)  \
-    X(CLOCK,     "clock at 2^31, 2^32", ON_ANY,      28)  \
-    X(PLAIN,     "plain peer",          ON_UDP,      70)  \
-    X(GZIP,      "compressed",          ON_ANY,      28)  \
-    X(REFUSE,    "refused dial",        ON_ANY,      28)  \
-    X(SLOW_DIAL, "slow dial",           ON_ANY,      28)  \
-    X(SLOW_READ, "slow reader",         ON_ANY,      28)  \
-    X(RESET,     "resets",              ON_ANY,      28)  \
-    X(HALF,      "half-close",          ON_ANY,      28)  \
-    X(BOTH_FIN,  "both fin",            ON_ANY,      28)  \
-    X(MANY,      "many streams",        ON_ANY,      28)  \
-    X(WORN,      "worn sessions",       ON_ANY,      20)  \
-    X(DRAIN,     "server drains",       ON_ANY,      20)
+#define FEATURES(X)                                     \
+    X(LOSS,      "loss",                ON_UDP,      28)\
+    X(BURST,     "burst loss",          ON_UDP,      28)\
+    X(DUP,       "duplication",         ON_UDP,      28)\
+    X(REORDER,   "reordering",          ON_UDP,      28)\
+    X(JITTER,    "jitter",              ON_ANY,      28)\
+    X(CORRUPT,   "corruption",          ON_UDP,      28)\
+    X(TRUNCATE,  "truncation",          ON_UDP,      28)\
+    X(RATE,      "narrow rate",         ON_UDP,      28)\
+    X(MTU,       "mtu hole",            ON_UDP,      22)\
+    X(DARK,      "blackout",            ON_ANY,      28)\
+    X(ONEWAY,    "one way dark",        ON_ANY,      28)\
+    X(MOVE,      "address change",      ON_ANY,      24)\
+    X(REBIND,    "nat rebind",          ON_ENDPOINT, 45)\
+    X(STALL_C,   "client stall",        ON_ANY,      28)\
+    X(STALL_S,   "server stall",        ON_ANY,      28)\
+    X(APP_STALL, "events late",         ON_ANY,      28)\
+    X(SUSPEND,   "suspend",             ON_ANY,      28)\
+    X(JUMP,      "clock jump",          ON_ANY,      18)\
+    X(RESTART_C, "client restart",      ON_ANY,      24)\
+    X(RESTART_S, "server restart",      ON_ANY,      18)\
+    X(NOMEM,     "no memory",           ON_ANY,      18)\
+    X(ATTACK,    "attackers",           ON_ENDPOINT, 45)\
+    X(CUT,       "carrier cut",         ON_PIPE,     45)\
+    X(PIECES,    "tiny pieces",         ON_PIPE,     50)\
+    X(WINDOW,    "tiny window",         ON_UDP,      28)\
+    X(SMALL_MTU, "small mtu",           ON_UDP,      28)\
+    X(TIGHT,     "tight limits",        ON_ANY,      28)\
+    X(WRAP_SN,   "sn wraps",            ON_DIRECT,   60)\
+    X(WRAP_TS,   "ts wraps",            ON_UDP,      28)\
+    X(CLOCK,     "clock at 2^31, 2^32", ON_ANY,      28)\
+    X(PLAIN,     "plain peer",          ON_UDP,      70)\
+    X(GZIP,      "compressed",          ON_ANY,      28)\
+    X(REFUSE,    "refused dial",        ON_ANY,      28)\
+    X(SLOW_DIAL, "slow dial",           ON_ANY,      28)\
+    X(SLOW_READ, "slow reader",         ON_ANY,      28)\
+    X(RESET,     "resets",              ON_ANY,      28)\
+    X(HALF,      "half-close",          ON_ANY,      28)\
+    X(BOTH_FIN,  "both fin",            ON_ANY,      28)\
+    X(MANY,      "many streams",        ON_ANY,      28)\
+    X(WORN,      "worn sessions",       ON_ANY,      20)\
+    X(DRAIN,     "server drains",       ON_ANY,      20)\
+    X(SPOOF,     "spoofed opening",     ON_ENDPOINT, 40)
 /* clang-format on */
 
 enum feature {
@@ -97,26 +98,26 @@ enum via { VIA_ENDPOINT, VIA_DIRECT, VIA_PIPE, VIA_ANY };
 /* One end of a stream: how it writes, reads and ends. Pauses are dropped once the world has healed,
  * so that only the tunnel can be slow. */
 struct script {
-    uint32_t total;        /* bytes to send in all                                               */
-    uint32_t credit;       /* of these, at once; more only as the peer's bytes come in:          */
-    uint32_t per_recv;     /* after so many received bytes                                       */
-    uint32_t gain;         /* so many more may be sent                                           */
-    uint32_t write_max;    /* bytes of one write                                                 */
-    fog_time write_pause;  /* between writes                                                     */
-    uint32_t read_max;     /* bytes read at once; 0: all                                         */
-    fog_time read_pause;   /* between reads                                                      */
-    fog_time read_hold;    /* before the first read                                              */
-    bool send_after_eof;   /* nothing is sent before the peer's end of file                      */
-    bool finish_after_eof; /* finish() waits for the peer's end of file                          */
-    bool in_place;         /* writes by reserve and commit                                       */
-    uint32_t reset_at;     /* resets after so many bytes, sent and received; 0: never            */
+    uint32_t total;        /* bytes to send in all */
+    uint32_t credit;       /* of these, at once; more only as the peer's bytes come in: */
+    uint32_t per_recv;     /* after so many received bytes */
+    uint32_t gain;         /* so many more may be sent */
+    uint32_t write_max;    /* bytes of one write */
+    fog_time write_pause;  /* between writes */
+    uint32_t read_max;     /* bytes read at once; 0: all */
+    fog_time read_pause;   /* between reads */
+    fog_time read_hold;    /* before the first read */
+    bool send_after_eof;   /* nothing is sent before the peer's end of file */
+    bool finish_after_eof; /* finish() waits for the peer's end of file */
+    bool in_place;         /* writes by reserve and commit */
+    uint32_t reset_at;     /* resets after so many bytes, sent and received; 0: never */
 };
 
 struct flow_plan {
     const char *name;
     int client;
     fog_time at;
-    struct script end[2]; /* FOG_CLIENT, FOG_SERVER                                             */
+    struct script end[2]; /* FOG_CLIENT, FOG_SERVER */
     fog_time dial;
     bool refuse, compressible;
     fog_time done_by; /* scenarios; 0: whenever */
@@ -124,9 +125,9 @@ struct flow_plan {
 
 struct fault {
     enum feature what;
-    int client; /* -1: all of them                                                    */
+    int client; /* -1: all of them */
     fog_time at, lasts;
-    int64_t arg; /* direction, jump                                                    */
+    int64_t arg; /* direction, jump */
 };
 
 struct plan {
@@ -134,23 +135,20 @@ struct plan {
     enum via via;
     int clients, n_flows, n_faults;
     bool has[F_N];
-    fog_time heal_at;    /* all faults are over                                                */
-    fog_time finish_in;  /* after heal_at every live stream must be done within               */
-    fog_time give_up;    /* idle and dead timers are shorter than this                         */
-    fog_time origin;     /* the engines' clock at world time 0                                 */
-    fog_time attack_gap; /* mean time between two datagrams of an attacker                     */
-    double nomem;        /* share of allocations refused until heal_at                         */
+    fog_time heal_at;    /* all faults are over */
+    fog_time finish_in;  /* after heal_at every live stream must be done within */
+    fog_time give_up;    /* idle and dead timers are shorter than this */
+    fog_time origin;     /* the engines' clock at world time 0 */
+    fog_time attack_gap; /* mean time between two datagrams of an attacker */
+    double nomem;        /* share of allocations refused until heal_at */
     struct fog_session_options side[2];
-    bool gzip;
-    uint32_t key_bits;
     struct emu_options link[MAX_CLIENTS][2], healed[MAX_CLIENTS][2];
-    uint32_t piece, carrier; /* pipe: bytes of a piece, bytes under way                           */
-    fog_time finish_slack;
+    uint32_t piece, carrier; /* pipe: bytes of a piece, bytes under way */
     struct fault faults[MAX_FAULTS];
     struct flow_plan flows[MAX_FLOWS];
-    uint64_t max_datagrams; /* scenarios: more is a failure; 0: any number                        */
-    fog_time max_finish;    /* scenarios: all flows are done by then; 0: see finish_in            */
-    fog_time max_learn;     /* scenarios: a lost session is known so soon after its use           */
+    uint64_t max_datagrams; /* scenarios: more is a failure; 0: any number */
+    fog_time max_finish;    /* scenarios: all flows are done by then; 0: see finish_in */
+    fog_time max_learn;     /* scenarios: a lost session is known so soon after its use */
 };
 
 void sim_draw(struct plan *p, uint64_t seed, enum via via);
@@ -165,7 +163,7 @@ struct actor {
     void (*run)(struct actor *a, struct world *w);
 };
 
-struct count { /* a counting allocator                                               */
+struct count { /* a counting allocator */
     struct world *w;
     struct rng rng;
     size_t held, peak;
@@ -174,9 +172,9 @@ struct count { /* a counting allocator                                          
 };
 
 struct packet {
-    struct list in; /* host.inbox                                                         */
+    struct list in; /* host.inbox */
     struct fog_addr from;
-    uint32_t seq; /* client: the address it was sent to; server, client's sender         */
+    uint32_t seq; /* client: the address it was sent to; server, client's sender */
     size_t len;
     uint8_t bytes[];
 };
@@ -186,86 +184,84 @@ struct host {
     struct world *w;
     const char *name;
     int number;
-    fog_time skew;          /* of its clock                                                       */
-    fog_time off_until;     /* nothing runs                                                       */
-    fog_time app_off_until; /* events are not pulled, streams not touched                         */
-    bool deaf;              /* suspended: datagrams are lost instead of queued                    */
+    fog_time skew;          /* of its clock */
+    fog_time off_until;     /* nothing runs */
+    fog_time app_off_until; /* events are not pulled, streams not touched */
+    bool deaf;              /* suspended: datagrams are lost instead of queued */
     struct list inbox;
     size_t inbox_bytes;
-    struct list busy; /* ends whose time has come                                           */
+    struct list busy; /* ends whose time has come */
     struct count mem;
     uint64_t wakes, ticks;
 };
 
-struct tunnel {      /* a session and what the application keeps about it                  */
-    struct list all; /* server.tunnels                                                     */
+struct tunnel {      /* a session and what the application keeps about it */
+    struct list all; /* server.tunnels */
     struct host *host;
     struct fog_session *s;
     struct client *c;
-    uint32_t gen, seq; /* of the client's session; address it was opened from                */
+    uint32_t gen, seq; /* of the client's session; address it was opened from */
     struct pipe *pipe;
     struct list ends;
     bool ready, closed, by_endpoint;
     bool drained; /* we have said goodbye */
-    bool worn;    /* opens nothing new; goes when its last stream has gone              */
+    bool worn;    /* opens nothing new; goes when its last stream has gone */
     fog_time since;
-    int err; /* why it closed                                                      */
+    int err; /* why it closed */
 };
 
 enum end_state { END_NONE, END_WAIT, END_OPEN, END_DONE, END_RESET, END_CUT };
 
 struct end {
     struct actor timer;
-    struct list busy, in; /* host.busy, tunnel.ends                                             */
+    struct list busy, in; /* host.busy, tunnel.ends */
     struct flow *flow;
     struct tunnel *tunnel;
     struct fog_stream *st;
     enum end_state state;
     uint32_t sent, received;
     fog_time next_write, next_read;
-    bool dialled;           /* server: connected                                                  */
-    bool finished;          /* finish() was called                                                */
-    bool readable, blocked; /* by the last peek or write; events change them                      */
+    bool dialled;           /* server: connected */
+    bool finished;          /* finish() was called */
+    bool readable, blocked; /* by the last peek or write; events change them */
     bool eof, reset_by_us;
-    int err;
 };
 
 struct flow {
     const struct flow_plan *plan;
     int number;
-    uint64_t key;     /* of its bytes                                                       */
-    uint32_t gen, id; /* of the client's session, of the stream                             */
+    uint64_t key;     /* of its bytes */
+    uint32_t gen, id; /* of the client's session, of the stream */
     struct end end[2];
     bool refused;
     fog_time done_at;
 };
 
-struct pipe; /* the carrier of a session, both directions                          */
+struct pipe; /* the carrier of a session, both directions */
 
 struct client {
     struct host host;
     struct link_dir {
         struct actor deliver;
         struct client *c;
-        int dir; /* 0: up, to the server                                               */
+        int dir; /* 0: up, to the server */
         struct emu *emu;
-        uint64_t checksum_drops;
     } link[2];
     struct tunnel *t;
-    uint32_t gen; /* of the session                                                     */
-    uint32_t seq; /* of the address                                                     */
+    uint32_t gen; /* of the session */
+    uint32_t seq; /* of the address */
     uint32_t gen_of[MAX_SEQS];
     fog_time retry_at;
-    bool leaving;        /* no new sessions                                                    */
-    uint32_t lost_gen;   /* the server lost or ended its session of this generation            */
-    uint32_t met_gen;    /* newest session that the server has validated                       */
-    uint32_t left_gen;   /* the client left or lost its session of this generation             */
-    fog_time trouble_us; /* how long something hid the peer from this session                  */
+    bool leaving;        /* no new sessions */
+    uint32_t lost_gen;   /* the server lost or ended its session of this generation */
+    uint32_t met_gen;    /* newest session that the server has validated */
+    uint32_t left_gen;   /* the client left or lost its session of this generation */
+    fog_time trouble_us; /* how long something hid the peer from this session */
     fog_time trouble_until;
-    fog_time lost_at, asked_at; /* when the server lost it, first datagram sent after that        */
-    struct truth { /* what the server may send to an address                             */
+    fog_time lost_at, asked_at; /* when the server lost it, first datagram sent after that */
+    struct truth {              /* what the server may send to an address */
         uint64_t in, out;
-        bool heard, proven; /* the client got something; the server got something later           */
+        bool heard, proven; /* the client got something; the server got something later */
     } truth[MAX_SEQS];
 };
 
@@ -274,7 +270,7 @@ struct server {
     struct fog_endpoint *e;
     struct list tunnels;
     uint32_t incarnation;
-    bool down; /* stopped; starts when its host runs again                           */
+    bool down; /* stopped; starts when its host runs again */
 };
 
 struct stats {
@@ -297,16 +293,16 @@ struct world {
     struct server server;
     struct flow flows[MAX_FLOWS];
     int live_flows;
-    struct actor fault_actor, attack_actor;
-    struct edge { /* a fault begins or ends                                             */
+    struct actor fault_actor, attack_actor, spoof_actor;
+    struct edge { /* a fault begins or ends */
         fog_time at;
-        int fault; /* -1: all is healed                                                  */
+        int fault; /* -1: all is healed */
         bool on;
     } edges[2 * MAX_FAULTS + 1];
     int n_edges, next_edge;
-    struct rng attack_rng;
+    struct rng attack_rng, spoof_rng;
     struct truth strangers[MAX_STRANGERS];
-    struct packet *seen[8]; /* real datagrams that attackers have recorded                        */
+    struct packet *seen[8]; /* real datagrams that attackers have recorded */
     uint32_t n_seen;
     struct stats stats;
 };

@@ -72,13 +72,16 @@ opening(struct world *w, uint8_t *buf)
     return len;
 }
 
-/** What may come behind a spoofed opening: acks that guess, and requests. */
+/** What may come behind a spoofed opening: acks that guess, and requests. The order of draws is
+ * written out, here and everywhere: compilers differ in the order of arguments. */
 static size_t
 follow_up(struct world *w, uint8_t *buf)
 {
     size_t len = 0;
-    for (uint32_t n = 1 + draw(w, 5); n > 0; n--)
-        len += segment(buf + len, draw(w, 2) ? 82 : 83, draw32(w), draw(w, 3), draw(w, 3), NULL, 0);
+    for (uint32_t n = 1 + draw(w, 5); n > 0; n--) {
+        uint32_t una = draw(w, 3), sn = draw(w, 3), ts = draw32(w);
+        len += segment(buf + len, draw(w, 2) ? 82 : 83, ts, sn, una, NULL, 0);
+    }
     return len;
 }
 
@@ -89,10 +92,13 @@ forged(struct world *w, uint8_t *buf)
     size_t len = 0;
     for (uint32_t n = 1 + draw(w, 5); n > 0; n--) {
         uint32_t una = draw(w, 2) ? 0 : 0x10000000u + draw32(w) % 0x60000000u;
-        len += segment(buf + len, 82, draw32(w), draw(w, 2000), una, NULL, 0);
+        uint32_t sn = draw(w, 2000), ts = draw32(w);
+        len += segment(buf + len, 82, ts, sn, una, NULL, 0);
     }
-    if (draw(w, 3) == 0) /* "your session is lost" of somebody who never saw a stamp */
-        len = segment(buf, 84, draw32(w), draw(w, 100), 0, NULL, 0);
+    if (draw(w, 3) == 0) { /* "your session is lost" of somebody who never saw a stamp */
+        uint32_t sn = draw(w, 100), ts = draw32(w);
+        len = segment(buf, 84, ts, sn, 0, NULL, 0);
+    }
     return len;
 }
 
@@ -104,8 +110,10 @@ copied(struct world *w, uint8_t *buf)
         return garbage(w, buf);
     size_t len = p->len < SHOT ? p->len : SHOT;
     memcpy(buf, p->bytes, len);
-    for (uint32_t n = draw(w, 4); n > 0 && len; n--)
-        buf[draw(w, (uint32_t)len)] ^= (uint8_t)(1u << draw(w, 8));
+    for (uint32_t n = draw(w, 4); n > 0 && len; n--) {
+        uint32_t bit = draw(w, 8);
+        buf[draw(w, (uint32_t)len)] ^= (uint8_t)(1u << bit);
+    }
     if (draw(w, 4) == 0 && len)
         len = draw(w, (uint32_t)len);
     return len;
@@ -117,7 +125,8 @@ static void
 to_server_as_stranger(struct world *w, const uint8_t *buf, size_t len)
 {
     struct fog_addr from;
-    sim_addr(&from, 203, (uint8_t)draw(w, MAX_STRANGERS), (uint16_t)(5000 + draw(w, 3)));
+    uint16_t port = (uint16_t)(5000 + draw(w, 3));
+    sim_addr(&from, 203, (uint8_t)draw(w, MAX_STRANGERS), port);
     sim_arrive(&w->server.host, &from, 0, buf, len);
 }
 
@@ -181,6 +190,26 @@ run(struct actor *a, struct world *w)
             w->now + 1 + (fog_time)(rng_unit(&w->attack_rng) * 2 * (double)w->plan->attack_gap));
 }
 
+/** Opens in the name of a client that has a session, so that the server may think that the client
+ * has started anew behind the same port (K20). Where the server has forgotten the client, or thinks
+ * it silent for longer than a keepalive, nothing tells the two apart while only handshakes were
+ * exchanged; that is not tried. */
+static void
+spoof(struct actor *a, struct world *w)
+{
+    uint8_t buf[SHOT];
+    struct client *c = &w->clients[rng_below(&w->spoof_rng, (uint32_t)w->plan->clients)];
+    struct fog_addr from;
+    size_t len =
+        segment(buf, 81, (uint32_t)rng_next(&w->spoof_rng), 0, 0, handshake, sizeof handshake);
+    sim_addr(&from, 10, (uint8_t)c->host.number, (uint16_t)(1000 + c->seq));
+    bool believed = c->met_gen == c->gen && c->lost_gen < c->gen && c->trouble_us < FOG_SEC(30);
+    if (c->t && c->t->seq == c->seq && believed && w->now >= w->server.host.off_until)
+        sim_arrive(&w->server.host, &from, c->seq, buf, len);
+    if (w->now < w->plan->heal_at)
+        sim_set(w, a, w->now + (fog_time)(rng_unit(&w->spoof_rng) * 4e6));
+}
+
 void
 sim_attack_sees(struct world *w, const void *buf, size_t len)
 {
@@ -203,4 +232,8 @@ sim_attack_init(struct world *w)
     w->attack_actor.run = run;
     if (w->plan->has[F_ATTACK])
         sim_set(w, &w->attack_actor, FOG_MS(1));
+    w->spoof_rng = rng_split(&master, 0x5900f);
+    w->spoof_actor.run = spoof;
+    if (w->plan->has[F_SPOOF])
+        sim_set(w, &w->spoof_actor, FOG_MS(700));
 }

@@ -82,6 +82,18 @@ sim_check_eof(struct end *e)
 
 /* ----------------------------------------------------------------------------------- the causes */
 
+/** A clock has jumped further than half_closed_us. */
+static bool
+has_jumped_far(const struct world *w)
+{
+    for (int i = 0; i < w->plan->n_faults; i++) {
+        const struct fault *f = &w->plan->faults[i];
+        if (f->what == F_JUMP && f->at <= w->now && f->arg >= FOG_SEC(300))
+            return true;
+    }
+    return false;
+}
+
 void
 sim_check_reset(struct end *e, int err)
 {
@@ -91,8 +103,8 @@ sim_check_reset(struct end *e, int err)
         return;
     if (w->plan->has[F_TIGHT])
         return; /* slow readers are put out, and what is opened beyond the bound is refused */
-    if (err == FOG_E_LIMIT && w->plan->has[F_JUMP])
-        return; /* half-closed for a day */
+    if (has_jumped_far(w))
+        return; /* half-closed for longer than anybody waits */
     sim_fail(w, "flow %d (%s) %s end: reset (%s) without a cause", e->flow->number,
              e->flow->plan->name, sim_flow_side(e) ? "far" : "near", fog_err_name(err));
 }

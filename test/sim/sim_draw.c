@@ -50,6 +50,8 @@ draw_link(struct plan *p, struct rng *r, struct emu_options *bad, struct emu_opt
         bad->truncate = rng_unit(r) * 0.1;
     if (p->has[F_CORRUPT])
         bad->corrupt = rng_unit(r) * 0.2;
+    if (bad->truncate > 0) /* of what is cut, nobody could tell whether it was flipped as well */
+        bad->corrupt = 0;
     if (p->has[F_RATE]) {
         bad->rate_bps = (uint64_t)between(r, 200000, 8000000);
         bad->queue_bytes = (size_t)between(r, 3000, 60000);
@@ -111,8 +113,10 @@ draw_side(struct plan *p, struct rng *r, int side)
         o->kcp.dead_us = FOG_SEC(20);
     if (p->has[F_PLAIN] && one_in(r, 2))
         o->kcp.hello_len = 0;
-    if (p->has[F_WRAP_TS])
-        o->kcp.ts_base = (one_in(r, 2) ? 0 : 0x80000000u) - (uint32_t)between(r, 1, 60);
+    if (p->has[F_WRAP_TS]) {
+        uint32_t half = one_in(r, 2) ? 0 : 0x80000000u;
+        o->kcp.ts_base = half - (uint32_t)between(r, 1, 60);
+    }
     o->pipe_window = (size_t)4096 << rng_below(r, 7);
     o->mux.compress = p->has[F_GZIP];
     if (p->has[F_WORN]) {
@@ -144,9 +148,10 @@ draw_options(struct plan *p, struct rng *r)
         p->side[FOG_CLIENT].kcp.rcv_sn = p->side[FOG_SERVER].kcp.snd_sn = down;
     }
     p->origin = FOG_SEC(between(r, 0, 1000000));
-    if (p->has[F_CLOCK])
-        p->origin = FOG_MS(one_in(r, 2) ? INT64_C(0x80000000) : INT64_C(0x100000000)) -
-                    between(r, 0, 15000000);
+    if (p->has[F_CLOCK]) {
+        int64_t wrap_ms = one_in(r, 2) ? INT64_C(0x80000000) : INT64_C(0x100000000);
+        p->origin = FOG_MS(wrap_ms) - between(r, 0, 15000000);
+    }
     static const uint32_t pieces[] = {1, 7, 64, 500, 4000};
     p->piece = p->has[F_PIECES] ? pieces[rng_below(r, 3)] : pieces[3 + rng_below(r, 2)];
     p->carrier = (uint32_t)between(r, 3000, 100000);
@@ -205,7 +210,7 @@ enum { C = FOG_CLIENT, S = FOG_SERVER };
 
 struct shape {
     const char *name;
-    enum feature needs; /* F_N: nothing                                                           */
+    enum feature needs; /* F_N: nothing */
     void (*make)(struct flow_plan *f, struct rng *r, uint32_t budget);
 };
 
@@ -253,7 +258,8 @@ ping_pong(struct flow_plan *f, struct rng *r, uint32_t budget)
     f->end[C] =
         (struct script){.total = rounds * ask, .credit = ask, .per_recv = answer, .gain = ask};
     f->end[S] = (struct script){.total = rounds * answer, .per_recv = ask, .gain = answer};
-    f->end[rng_below(r, 2)].finish_after_eof = one_in(r, 2);
+    bool waits = one_in(r, 2);
+    f->end[rng_below(r, 2)].finish_after_eof = waits;
 }
 
 static void
@@ -427,8 +433,12 @@ draw_features(struct plan *p, struct rng *r)
         FEATURES(FEATURE_ODDS)
 #undef FEATURE_ODDS
     };
-    for (int i = 0; i < F_N; i++)
-        p->has[i] = rng_below(r, 100) < features[i].per_100 && features[i].on & 1 << p->via;
+    struct rng master = {p->seed};
+    for (int i = 0; i < F_N; i++) { /* later features do not shift what old seeds draw */
+        struct rng own = rng_split(&master, 0xfea000 + (uint64_t)i);
+        uint32_t lot = rng_below(i <= F_DRAIN ? r : &own, 100);
+        p->has[i] = lot < features[i].per_100 && features[i].on & 1 << p->via;
+    }
 }
 
 void

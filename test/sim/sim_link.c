@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * sim_link.c - datagrams on their way over src/emu. Decides what of a damaged datagram reaches an
- * engine. KCP has no checksum of its own: a flipped bit of sn, una, len or payload would be taken
- * for the truth. What stands between is UDP's checksum, so damage that KCP cannot see is dropped
- * here as the system would. What an engine must survive gets through: every truncation, and flips
- * in conv, frg, wnd and ts.
+ * engine. KCP has no checksum of its own: a flipped bit of ts, sn, una, len or payload would be
+ * taken for the truth. What stands between is UDP's checksum, so damage that KCP cannot see is
+ * dropped here as the system would. What an engine must survive gets through: every truncation, and
+ * flips in conv, frg and wnd.
  */
 #include "sim.h"
 
@@ -27,7 +27,7 @@ guarded_hash(const uint8_t *p, size_t len)
         if (size > len - FOG_KCP_HEADER)
             size = len - FOG_KCP_HEADER;
         h = h * 0x9e3779b97f4a7c15u + p[4];
-        h = h * 0x9e3779b97f4a7c15u + sim_hash(p + 12, FOG_KCP_HEADER - 12 + size);
+        h = h * 0x9e3779b97f4a7c15u + sim_hash(p + 8, FOG_KCP_HEADER - 8 + size);
         p += FOG_KCP_HEADER + size;
         len -= FOG_KCP_HEADER + size;
     }

@@ -26,7 +26,7 @@ struct total {
     uint64_t runs, failures, hash;
     uint64_t virtual_us;
     uint64_t active[F_N], via[3], flows;
-    struct stats sum; /* worst_* and peak_* are maxima                                            */
+    struct stats sum; /* worst_* and peak_* are maxima */
 };
 
 struct request {
@@ -260,9 +260,11 @@ print_summary(const struct total *t)
     printf("%-28s %llu endpoint, %llu lone, %llu pipe\n", "  over", (unsigned long long)t->via[0],
            (unsigned long long)t->via[1], (unsigned long long)t->via[2]);
     printf("%-28s %.1f h\n", "virtual time", (double)t->virtual_us / 3.6e9);
-    printf("%-28s %llu, %llu hostile\n", "datagrams", (unsigned long long)s->datagrams,
-           (unsigned long long)s->attacks);
-    printf("%-28s %llu flows, %llu sessions\n", "traffic", (unsigned long long)t->flows,
+    printf("%-28s %llu, %llu hostile, %llu damaged beyond use\n", "datagrams",
+           (unsigned long long)s->datagrams, (unsigned long long)s->attacks,
+           (unsigned long long)s->checksum_drops);
+    printf("%-28s %llu flows, %llu resets, %llu sessions\n", "traffic",
+           (unsigned long long)t->flows, (unsigned long long)s->resets,
            (unsigned long long)s->sessions);
     printf("%-28s %llu by a lost peer, %llu otherwise\n", "sessions ended",
            (unsigned long long)s->closed_restarted, (unsigned long long)s->closed_dead);

@@ -18,7 +18,7 @@ struct piece {
 
 struct carrier {
     struct list pieces;
-    size_t held; /* bytes under way                                                          */
+    size_t held; /* bytes under way */
     fog_time newest;
     struct rng rng;
     bool hold, ended, end_told;

@@ -12,12 +12,12 @@ enum { C = FOG_CLIENT, S = FOG_SERVER };
 struct scenario {
     const char *name;
     enum via via;
-    struct emu_options link; /* both directions, never healed                                    */
+    struct emu_options link; /* both directions, never healed */
     struct fault faults[3];
     void (*flows)(struct plan *p);
-    fog_time finish;    /* all flows are done by then                                       */
-    uint64_t datagrams; /* until all is closed                                              */
-    fog_time learn;     /* a lost session is known so soon after it was used; 0: any time   */
+    fog_time finish;    /* all flows are done by then */
+    uint64_t datagrams; /* until all is closed */
+    fog_time learn;     /* a lost session is known so soon after it was used; 0: any time */
 };
 
 static struct script

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define FULL_RETRY_US FOG_MS(100)
-#define TICKS_MAX 8     /* at one time before we call it a busy loop     */
+#define TICKS_MAX 8     /* at one time before we call it a busy loop */
 #define ROUNDS_MAX 1000 /* of events and what follows from them, at one time */
 
 struct tunnel *

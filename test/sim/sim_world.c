@@ -11,11 +11,11 @@
 
 #include "base/wire.h"
 
-#define RING 100000       /* events kept in words                                                 */
-#define STEPS_MAX 4000000 /* of one run; more is a world that turns without end        */
-#define INBOX_MAX (256 * 1024) /* a socket's receive buffer                                 */
-#define IDLE_US FOG_SEC(12)    /* of the silence that is watched                            */
-#define IDLE_TICKS_PER_S 2 /* of one session                                                    */
+#define RING 100000            /* events kept in words */
+#define STEPS_MAX 4000000      /* of one run; more is a world that turns without end */
+#define INBOX_MAX (256 * 1024) /* a socket's receive buffer */
+#define IDLE_US FOG_SEC(12)    /* of the silence that is watched */
+#define IDLE_TICKS_PER_S 2     /* of one session */
 
 /* --------------------------------------------------------------------------------- what happened
  */

@@ -56,6 +56,32 @@ test_zero_window_for_ever(void **state)
     }
 }
 
+/* As long as the peer takes something now and then, its closed window is no reason to give up. */
+static void
+test_zero_window_with_progress(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    fly(&f, 3);
+    craft_write(f.a, 10, f.now);
+    for (uint32_t una = 0; una <= 3; una++) {
+        fog_time from = f.now;
+        struct seg s = {.cmd = SEG_WINS, .una = una};
+        assert_int_equal(craft_feed(f.a, s, f.now), FOG_OK);
+        while (f.now < from + FOG_SEC(45)) {
+            wake(&f);
+            drain(&f);
+            assert_int_equal(craft_feed(f.a, s, f.now), FOG_OK);
+            assert_false(craft_status(f.a).failed);
+        }
+    }
+    f.now += FOG_SEC(60);
+    fog_arq_tick(f.a, f.now);
+    assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_DEAD));
+    end(&f);
+}
+
 /* Our own window: told at once when it reopens, then again until data comes. */
 static void
 test_reopening(void **state)
@@ -138,6 +164,24 @@ test_dead(void **state)
     fog_arq_tick(f.a, f.now);
     assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_DEAD));
     assert_true(no_event(&f));
+    end(&f);
+}
+
+/* A server that nobody proves himself to does not wait for ever, though nothing is under way. */
+static void
+test_never_proven(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fog_kcp_options_init(&f.o);
+    f.o.validate = true;
+    f.o.dead_us = FOG_SEC(5);
+    start_with(&f);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_PUSH, .len = 9}), FOG_OK);
+    drain(&f);
+    assert_int_equal(wake(&f), FOG_WHY_HANDSHAKE);
+    assert_true(f.now == T0 + FOG_SEC(5));
+    assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_DEAD));
     end(&f);
 }
 
@@ -439,9 +483,11 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zero_window),
         cmocka_unit_test(test_zero_window_for_ever),
+        cmocka_unit_test(test_zero_window_with_progress),
         cmocka_unit_test(test_reopening),
         cmocka_unit_test(test_wask_is_answered),
         cmocka_unit_test(test_dead),
+        cmocka_unit_test(test_never_proven),
         cmocka_unit_test(test_after_failure),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_unknown_is_understood),

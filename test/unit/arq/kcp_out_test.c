@@ -314,8 +314,10 @@ test_acks(void **state)
                 fail_msg("%s: stale %u forged %u flight %u", rows[i].name,
                          (unsigned)st.n.stale_acks, (unsigned)st.n.forged_acks, st.flight_segs);
             assert_true(st.srtt_us == (rows[i].flight == 4 ? FOG_MS(50) : 0));
-            assert_int_equal(feed(&f, ack), FOG_OK); /* again: nothing more */
+            f.now += FOG_MS(100);
+            assert_int_equal(feed(&f, ack), FOG_OK); /* again: nothing more, no second sample */
             assert_int_equal(craft_status(f.a).flight_segs, rows[i].flight);
+            assert_true(craft_status(f.a).srtt_us == st.srtt_us);
             end(&f);
         }
     }
@@ -375,6 +377,27 @@ test_fast_resend(void **state)
     end(&f);
 }
 
+/* una says that a segment arrived, not which transmission of it: the order of the others stays
+ * open. */
+static void
+test_una_of_a_resent_segment(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    fly(&f, 5);
+    f.now += FOG_MS(20);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_ACK, .sn = 1, .ts = stamp(&f, 1)}), FOG_OK);
+    assert_int_equal(drain(&f), 1); /* 0 again, as transmission 5 */
+    f.now += FOG_MS(20);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_WASK, .una = 2}), FOG_OK);
+    assert_int_equal(craft_status(f.a).n.lost, 1);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_WASK, .una = 4}), FOG_OK);
+    assert_int_equal(craft_status(f.a).n.lost, 1);
+    assert_int_equal(craft_status(f.a).flight_segs, 1);
+    end(&f);
+}
+
 /* K13: forged gaps without valid stamps make us send nothing again; valid ones at most once each.
  */
 static void
@@ -402,12 +425,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options),        cmocka_unit_test(test_option_ranges),
-        cmocka_unit_test(test_first_datagram), cmocka_unit_test(test_packing),
-        cmocka_unit_test(test_windows),        cmocka_unit_test(test_old_window_is_ignored),
-        cmocka_unit_test(test_reserve),        cmocka_unit_test(test_una),
-        cmocka_unit_test(test_acks),           cmocka_unit_test(test_rtt_is_exact),
-        cmocka_unit_test(test_fast_resend),    cmocka_unit_test(test_no_resend_amplification),
+        cmocka_unit_test(test_una_of_a_resent_segment),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_option_ranges),
+        cmocka_unit_test(test_first_datagram),
+        cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_old_window_is_ignored),
+        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_una),
+        cmocka_unit_test(test_acks),
+        cmocka_unit_test(test_rtt_is_exact),
+        cmocka_unit_test(test_fast_resend),
+        cmocka_unit_test(test_no_resend_amplification),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

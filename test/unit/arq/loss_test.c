@@ -236,6 +236,25 @@ test_sparing(void **state)
     end(&f);
 }
 
+/* Once nothing is under way, what arrived before says nothing about what comes, even 2^31 later. */
+static void
+test_forget(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f, 1, false);
+    send(&f, 3);
+    ack(&f, 2);
+    lost(&f);
+    fogi_txlog_clear(&f.log, &f.mem);
+    f.log.next = f.log.tail = 0x80000010;
+    fogi_loss_forget(&f.loss, &f.log);
+    send(&f, 2);
+    uint32_t number;
+    assert_false(fogi_loss_next(&f.loss, &f.log, &number));
+    end(&f);
+}
+
 /* Each number is looked at once by order, whatever the window; the walk never goes back. */
 static void
 test_cost(void **state)
@@ -266,6 +285,7 @@ main(void)
         cmocka_unit_test(test_wait_is_bounded),
         cmocka_unit_test(test_late),
         cmocka_unit_test(test_sparing),
+        cmocka_unit_test(test_forget),
         cmocka_unit_test(test_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

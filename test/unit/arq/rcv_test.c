@@ -43,7 +43,7 @@ end(struct fixture *f)
 static int
 feed(struct fixture *f, const unsigned *sns, unsigned n, unsigned empty)
 {
-    struct seg segs[FOG_SEGMENTS_MAX];
+    struct seg segs[FOG_SEGMENTS_MAX] = {{0}};
     struct rcv_stage st[FOG_SEGMENTS_MAX];
     uint8_t data[FOG_SEGMENTS_MAX][3];
     int v = -1;

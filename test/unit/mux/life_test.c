@@ -133,17 +133,42 @@ handshake_and_frame(void **state)
     assert_int_equal(fogi_life_tick(&l, FOG_SEC(5)), LIFE_HANDSHAKE);
     l = make(FOG_CLIENT, true);
     l.frame_by = FOG_SEC(7);
+    fogi_life_input(&l, FOG_SEC(4));
     assert_int_equal(fogi_life_deadline(&l, &why), FOG_SEC(7));
     assert_int_equal(fogi_life_tick(&l, FOG_SEC(7)), LIFE_FRAME);
+}
+
+/* A frame's time runs while bytes come, and at most 5 s beyond the last of them. */
+static void
+frame_in_the_dark(void **state)
+{
+    enum fog_why why;
+    (void)state;
+    struct life l = make(FOG_CLIENT, true);
+    fogi_life_input(&l, FOG_SEC(1));
+    l.frame_by = FOG_SEC(31);
+    assert_int_equal(fogi_life_tick(&l, FOG_SEC(60)) & LIFE_FRAME, 0);
+    fogi_life_input(&l, FOG_SEC(60)); /* 59 s dark, 54 of them not counted */
+    assert_true(l.frame_by == FOG_SEC(85));
+    for (fog_time t = 61; t <= 84; t++) {
+        fogi_life_input(&l, FOG_SEC(t));
+        assert_int_equal(fogi_life_tick(&l, FOG_SEC(t)) & LIFE_FRAME, 0);
+    }
+    assert_true(fogi_life_deadline(&l, &why) == FOG_SEC(85));
+    assert_int_equal(fogi_life_tick(&l, FOG_SEC(85)) & LIFE_FRAME, LIFE_FRAME);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ping_grid),  cmocka_unit_test(answered),
-        cmocka_unit_test(unanswered), cmocka_unit_test(idle),
-        cmocka_unit_test(deaf),       cmocka_unit_test(handshake_and_frame),
+        cmocka_unit_test(ping_grid),
+        cmocka_unit_test(answered),
+        cmocka_unit_test(unanswered),
+        cmocka_unit_test(idle),
+        cmocka_unit_test(deaf),
+        cmocka_unit_test(handshake_and_frame),
+        cmocka_unit_test(frame_in_the_dark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,71 @@ slow_but_alone(void **state)
     rig_end(&r);
 }
 
+/* Many that are all within their bounds fill the tunnel: the one with most makes room, once nobody
+ * has read for a moment. */
+static void
+slow_together(void **state)
+{
+    struct rig r;
+    char text[64];
+    const void *buf;
+    size_t len;
+    bool eof;
+    (void)state;
+    rig_init(&r, FOG_SERVER);
+    r.o.limits.stream_recv_dialling = 1000;
+    r.o.limits.tunnel_recv = 2400;
+    stage_with(&r, OPEN);
+    struct fog_stream *first = r.st, *most;
+    feed_syn(&r, 3);
+    most = r.st;
+    feed_syn(&r, 5);
+    rig_clear(&r);
+    feed_data(&r, 1, 700);
+    feed_data(&r, 3, 900);
+    feed_data(&r, 5, 799);
+    r.now += FOG_SEC(10);
+    fog_mux_tick(r.m, r.now);
+    assert_int_equal(HITS(&r, slow), 0); /* a byte is left, nobody is stopped */
+    assert_int_equal(feed_data(&r, 5, 2), 10);
+    assert_int_equal(fog_mux_peek(r.m, first, &buf, &len, &eof), 0);
+    fog_mux_consume(r.m, first, 1, r.now);
+    assert_int_equal(rig_feed_bytes(&r, (const uint8_t *)"z", 1, false), 1);
+    rig_clear(&r);
+    r.now += FOG_SEC(1) - 1;
+    fog_mux_tick(r.m, r.now);
+    assert_int_equal(HITS(&r, slow), 0);
+    r.now += 1;
+    assert_int_equal(fog_mux_deadline(r.m, NULL), r.now);
+    fog_mux_tick(r.m, r.now);
+    rig_collect(&r);
+    assert_string_equal(rig_events(&r, text, sizeof text), "reset:LIMIT");
+    assert_ptr_equal(r.ev[0].stream, most);
+    assert_int_equal(HITS(&r, slow), 1);
+    assert_int_equal(rig_status(r.m).recv_held, 1500);
+    rig_end(&r);
+}
+
+/* A compressed payload that was still coming when its stream was refused waits for nobody. */
+static void
+compressed_for_nobody(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r, FOG_SERVER);
+    r.o.gzip = &fake_gzip;
+    stage_with(&r, OPEN);
+    rig_feed(&r, "000004 00 04 00000001 0000");
+    fog_mux_refuse(r.m, r.st, r.now);
+    rig_feed(&r, "03e8");
+    assert_int_equal(rig_status(r.m).recv_held, 0);
+    assert_int_equal(rig_status(r.m).n.inflated, 0);
+    fog_mux_release(r.m, r.st, r.now);
+    rig_feed(&r, FIN("00000001"));
+    assert_int_equal(rig_status(r.m).streams, 0);
+    rig_end(&r);
+}
+
 static void
 frame_in(void **state)
 {
@@ -341,6 +406,8 @@ main(void)
         cmocka_unit_test(tunnel_recv),
         cmocka_unit_test(slow),
         cmocka_unit_test(slow_but_alone),
+        cmocka_unit_test(slow_together),
+        cmocka_unit_test(compressed_for_nobody),
         cmocka_unit_test(frame_in),
         cmocka_unit_test(frame_out),
         cmocka_unit_test(inflate_frame),

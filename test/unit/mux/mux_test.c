@@ -479,17 +479,21 @@ static void
 memory(void **state)
 {
     struct pair p;
-    struct fog_stream *c;
+    struct fog_stream *c[1000];
     (void)state;
     pair_init(&p, NULL, NULL, PAIR_PIPE);
     pair_run(&p);
     size_t before = rig_status(p.c.m).held;
     assert_true(before < 2048);
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(fog_mux_open(p.c.m, &c, p.now), 0);
+        assert_int_equal(fog_mux_open(p.c.m, &c[i], p.now), 0);
     pair_run(&p);
     assert_true((rig_status(p.c.m).held - before) / 1000 < 512);
     assert_true((rig_status(p.s.m).held - before) / 1000 < 512);
+    for (int i = 0; i < 1000; i++)
+        fog_mux_release(p.c.m, c[i], p.now);
+    pair_run(&p);
+    assert_int_equal(rig_status(p.c.m).held, before); /* nothing is left of them */
     pair_free(&p);
 }
 

@@ -350,7 +350,7 @@ test_replace_time(void **state)
         c->dark = true;
         struct fog_session_status st;
         fog_session_status(fog_endpoint_next(n.e, NULL), &st);
-        net_run(&n, st.arq.last_input + FOG_SEC(3) + more - n.now);
+        net_run(&n, st.arq.last_input + FOG_SEC(35) + more - n.now);
         assert_int_equal(knock(&n, c->addr, 1), 0);
         assert_int_equal(net_status(&n).pending, more);
         net_end(&n);

@@ -230,7 +230,7 @@ run_endpoint(uint64_t fail_at)
     net_run(&n, FOG_SEC(1));
     bool both = net_echo(&n, a, "a question") && net_echo(&n, b, "another");
     a->dark = true;
-    net_run(&n, FOG_SEC(4));
+    net_run(&n, FOG_SEC(36)); /* longer than replace_us */
     struct client *again = net_client(&n, a->addr);
     net_run(&n, FOG_SEC(2));
     both &= net_echo(&n, again, "again");

@@ -321,6 +321,47 @@ test_shutdown(void **state)
     pair_end(&p);
 }
 
+/** A stream that had ended both ways before the tunnel did loses nothing of what waits for its
+ *  reader; one that had not is reset. */
+static void
+test_whole_streams_outlive_the_tunnel(void **state)
+{
+    struct pair p;
+    struct fog_stream *c[2], *s[2];
+    const void *buf;
+    size_t len;
+    bool eof;
+    pair_ready(&p, via_of(state));
+    for (size_t i = 0; i < 2; i++) {
+        pair_open(&p, &c[i], &s[i]);
+        fog_session_connected(p.server.s, s[i], p.now);
+        assert_int_equal(fog_session_write(p.client.s, c[i], "hello", 5, &len, p.now), 0);
+        assert_int_equal(fog_session_finish(p.client.s, c[i], p.now), 0);
+        pair_run(&p, FOG_MS(500));
+    }
+    assert_int_equal(fog_session_finish(p.server.s, s[0], p.now), 0);
+    assert_false(fog_session_is_whole(p.client.s, c[0])); /* its end has not come */
+    pair_run(&p, FOG_MS(500));
+    assert_true(fog_session_is_whole(p.client.s, c[0]));
+    fog_session_shutdown(p.client.s, "restart", p.now);
+    pair_run(&p, FOG_MS(50));
+    expect(&p.server, FOG_EV_CLOSED);
+    assert_true(fog_session_is_whole(p.server.s, s[0]));
+    assert_false(fog_session_is_whole(p.server.s, s[1]));
+    assert_int_equal(fog_session_peek(p.server.s, s[0], &buf, &len, &eof), 0);
+    assert_int_equal(len, 5);
+    assert_memory_equal(buf, "hello", 5);
+    fog_session_consume(p.server.s, s[0], 5, p.now);
+    assert_int_equal(fog_session_peek(p.server.s, s[0], &buf, &len, &eof), 0);
+    assert_true(len == 0 && eof);
+    assert_int_equal(fog_session_peek(p.server.s, s[1], &buf, &len, &eof), FOG_E_CLOSED);
+    for (size_t i = 0; i < 2; i++) {
+        fog_session_release(p.server.s, s[i], p.now);
+        fog_session_release(p.client.s, c[i], p.now);
+    }
+    pair_end(&p);
+}
+
 static void
 test_handshake_times_out(void **state)
 {
@@ -432,6 +473,7 @@ main(void)
         BOTH(test_back_pressure),
         BOTH(test_bulk_both_ways),
         BOTH(test_shutdown),
+        BOTH(test_whole_streams_outlive_the_tunnel),
         BOTH(test_handshake_times_out),
         BOTH(test_idle_sleeps),
         BOTH(test_freed_in_the_middle),
