@@ -52,8 +52,8 @@ struct fog_kcp_options {
     uint32_t mtu;             /* bytes of a datagram we send, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250 */
     enum fog_cc cc;           /* Default FOG_CC_MODEL                                               */
     uint64_t rate;            /* FOG_CC_RATE: bytes per second of datagrams, 1000..2^40             */
-    uint32_t snd_wnd;         /* segments kept until acknowledged, 1..FOG_WND_MAX. Default 16384    */
-    uint32_t rcv_wnd;         /* segments accepted ahead, 1..FOG_WND_MAX. Default 16384             */
+    uint32_t snd_wnd;         /* segments kept until acknowledged, 1..FOG_WND_MAX. Default 24576    */
+    uint32_t rcv_wnd;         /* segments accepted ahead, 1..FOG_WND_MAX. Default 24576             */
     fog_time rto_min_us;      /* floor of the retransmission timeout, 1 ms..60 s. Default 30 ms     */
     fog_time rto_slack_us;    /* floor of its 4*rttvar term: KCP's "interval". Default 10 ms        */
     uint32_t reorder_segs;    /* classic: lost once a transmission so much later was acked, 1..64:

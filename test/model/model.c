@@ -51,6 +51,8 @@ make_engine(struct run *r, uint32_t ts_base)
     fog_kcp_options_init(&o);
     if (args.fast && fog_kcp_options_fast(&o, args.fast))
         exit(2);
+    if (args.fast)
+        o.snd_wnd = o.rcv_wnd = 1024;
     o.ts_base = ts_base;
     o.hello_len = 4;
     memcpy(o.hello, "fog\1", 4);
