@@ -265,6 +265,16 @@ FOG_API bool fog_kcp_is_opening(const void *buf, size_t len, uint32_t conv);
 FOG_API void fog_kcp_unknown(const void *buf, size_t len, uint32_t conv, void *out, size_t cap,
                              size_t *out_len);
 
+/**
+ * Appends a PUSH with the bytes of `word` to such an answer, under the sn that the asker expects
+ * next: a peer that makes nothing of the WINS reads it as the next bytes of its session.
+ *
+ * Takes      buf, len, conv: as given to fog_kcp_unknown(). word_len: up to 64 bytes.
+ *            *out_len: what that wrote; unchanged when cap, or three times len, would be exceeded.
+ */
+FOG_API void fog_kcp_unknown_says(const void *buf, size_t len, uint32_t conv, const void *word,
+                                  size_t word_len, void *out, size_t cap, size_t *out_len);
+
 #ifdef __cplusplus
 }
 #endif

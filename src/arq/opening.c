@@ -5,6 +5,8 @@
  */
 #include "arq/seg.h"
 
+#include <string.h>
+
 /* What every peer assumes before contact, so that hearing it changes little. */
 #define UNKNOWN_WND 32
 
@@ -44,4 +46,23 @@ fog_kcp_unknown(const void *buf, size_t len, uint32_t conv, void *out, size_t ca
         .conv = conv, .cmd = SEG_WINS, .wnd = UNKNOWN_WND, .ts = asked.ts, .sn = asked.sn};
     fogi_seg_put(out, &answer);
     *out_len = FOG_KCP_HEADER;
+}
+
+void
+fog_kcp_unknown_says(const void *buf, size_t len, uint32_t conv, const void *word, size_t word_len,
+                     void *out, size_t cap, size_t *out_len)
+{
+    struct seg asked;
+    size_t total = *out_len + FOG_KCP_HEADER + word_len;
+    if (total > cap || total > 3 * len || !first_of(buf, len, conv, true, &asked))
+        return;
+    struct seg says = {.conv = conv,
+                       .cmd = SEG_PUSH,
+                       .wnd = UNKNOWN_WND,
+                       .sn = asked.una,
+                       .len = (uint16_t)word_len};
+    uint8_t *at = (uint8_t *)out + *out_len;
+    fogi_seg_put(at, &says);
+    memcpy(at + FOG_KCP_HEADER, word, word_len);
+    *out_len = total;
 }

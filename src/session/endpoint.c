@@ -41,7 +41,8 @@ struct peer {
 
 struct unknown {
     struct fog_addr to;
-    uint8_t buf[FOG_KCP_HEADER];
+    uint8_t buf[2 * FOG_KCP_HEADER + FOG_FAREWELL_LEN];
+    size_t len;
 };
 
 struct fog_endpoint {
@@ -319,10 +320,13 @@ answer_stranger(struct fog_endpoint *e, const struct fog_addr *from, const void 
     if (e->n_unknown >= UNKNOWN_QUEUE || !bucket_take(&e->unknown_rate, 1, now))
         return;
     struct unknown *u = &e->unknown[e->n_unknown];
-    size_t n;
-    fog_kcp_unknown(buf, len, e->o.session.kcp.conv, u->buf, sizeof u->buf, &n);
-    if (n == 0)
+    uint32_t conv = e->o.session.kcp.conv;
+    uint8_t farewell[FOG_FAREWELL_LEN];
+    fog_kcp_unknown(buf, len, conv, u->buf, sizeof u->buf, &u->len);
+    if (u->len == 0)
         return;
+    fog_mux_farewell(farewell);
+    fog_kcp_unknown_says(buf, len, conv, farewell, sizeof farewell, u->buf, sizeof u->buf, &u->len);
     u->to = *from;
     e->n_unknown++;
 }
@@ -388,11 +392,11 @@ fog_endpoint_output(struct fog_endpoint *e, struct fog_addr *to, void *buf, size
                     fog_time now)
 {
     *len = 0;
-    if (e->n_unknown > 0 && cap >= FOG_KCP_HEADER) {
+    if (e->n_unknown > 0 && cap >= sizeof e->unknown[0].buf) {
         const struct unknown *u = &e->unknown[--e->n_unknown];
-        memcpy(buf, u->buf, sizeof u->buf);
+        memcpy(buf, u->buf, u->len);
         *to = u->to;
-        *len = sizeof u->buf;
+        *len = u->len;
         e->n.unknown_out++;
     }
     while (*len == 0 && !list_is_empty(&e->dirty)) {
