@@ -60,7 +60,7 @@ struct fog_kcp_options {
                                  KCP's "resend". Default 1                                          */
     fog_time dead_us;         /* silence after which the session fails, while it waits. Default 90 s */
     fog_time zero_wnd_us;     /* closed peer window without progress: fails. Default 60 s           */
-    uint32_t rotate_after;    /* segments sent before FOG_ARQ_WORN. Default 2^31 (threats K15)      */
+    uint32_t rotate_after;    /* segments of one direction before FOG_ARQ_WORN. Default 2^31 (K15)   */
     uint32_t ts_base;         /* first transmission stamp; hand in 32 random bits                   */
     uint32_t snd_sn;          /* first sn sent; 0 on the wire. Tests start near the wrap            */
     uint32_t rcv_sn;          /* first sn expected; 0 on the wire                                   */
@@ -157,7 +157,7 @@ FOG_API void fog_arq_tick(struct fog_arq *a, fog_time now);
 enum fog_arq_event_type {
     FOG_ARQ_VALIDATED, /* with o.validate: the peer echoed a stamp, it is where it says it is        */
     FOG_ARQ_HELLO,     /* the peer's hello arrived: see fog_arq_status.hello                         */
-    FOG_ARQ_WORN,      /* rotate_after segments were sent: open another session soon                 */
+    FOG_ARQ_WORN,      /* rotate_after segments went one way: open another session soon              */
     FOG_ARQ_ENDED,     /* pipe: the carrier ended; peek still delivers what had arrived              */
     FOG_ARQ_FAILED     /* over: err is DEAD, RESTARTED or CLOSED                                     */
 };

@@ -245,8 +245,10 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
     k->n.limit_window_hit += v == RCV_BEYOND;
     k->n.limit_empty_hit += v == RCV_EMPTY;
     k->n.limit_acks_hit += unlisted;
-    if (v == RCV_NEW)
+    if (v == RCV_NEW) {
         fogi_reopen_stop(&k->reopen);
+        kcp_count(k, &k->n_taken);
+    }
     k->acks_for++;
 }
 

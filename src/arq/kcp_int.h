@@ -41,6 +41,7 @@ struct kcp {
     uint32_t mss;              /* bytes of payload in a full segment                   */
     uint32_t peer_una;         /* newest una told                                      */
     uint64_t n_first;          /* segments sent for the first time                     */
+    uint64_t n_taken;          /* segments that arrived for the first time             */
     fog_time waiting_since;    /* when the oldest wait for an answer began             */
     struct tx asked;           /* the last WASK: not in the log, as no segment left with it */
     uint32_t asked_ts;
@@ -84,6 +85,15 @@ static inline void
 kcp_event(struct kcp *k, enum fog_arq_event_type type)
 {
     k->events |= 1u << type;
+}
+
+/** One more segment of a direction; a vproxy peer stops at 2^32 of them, whoever sends. */
+static inline void
+kcp_count(struct kcp *k, uint64_t *n)
+{
+    uint64_t most = k->n_first > k->n_taken ? k->n_first : k->n_taken;
+    if (++*n == k->o.rotate_after && most < k->o.rotate_after)
+        kcp_event(k, FOG_ARQ_WORN);
 }
 
 /** Segments that may be cut now. */

@@ -269,8 +269,7 @@ put_new(struct kcp *k, struct writer *w, fog_time now)
         uint32_t sn = fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len);
         put_push(k, w, sn, now);
         copy_tail(k, sn, now);
-        if (++k->n_first == k->o.rotate_after)
-            kcp_event(k, FOG_ARQ_WORN);
+        kcp_count(k, &k->n_first);
     }
 }
 

@@ -323,6 +323,30 @@ test_worn(void **state)
     end(&f);
 }
 
+/* A peer that sends wears the session out as well; duplicates do not. */
+static void
+test_worn_by_the_peer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    classic(&f.o);
+    f.o.rotate_after = 10;
+    start_with(&f);
+    struct seg push = {.cmd = SEG_PUSH, .wnd = 1024, .len = 1, .data = (const uint8_t *)"x"};
+    for (push.sn = 0; push.sn < 9; push.sn++) {
+        assert_int_equal(craft_feed(f.a, push, f.now), FOG_OK);
+        assert_int_equal(craft_feed(f.a, push, f.now), FOG_OK);
+    }
+    assert_true(no_event(&f));
+    assert_int_equal(craft_feed(f.a, push, f.now), FOG_OK);
+    assert_true(event(&f, FOG_ARQ_WORN, FOG_OK));
+    struct answer acks;
+    craft_drain(f.a, &acks, f.now);
+    fly(&f, 10);
+    assert_true(no_event(&f)); /* once, whichever way */
+    end(&f);
+}
+
 /* ------------------------------------------------------------------------------------ the rest */
 
 static void
@@ -493,6 +517,7 @@ main(void)
         cmocka_unit_test(test_unknown_is_understood),
         cmocka_unit_test(test_unknown_answers_wask),
         cmocka_unit_test(test_worn),
+        cmocka_unit_test(test_worn_by_the_peer),
         cmocka_unit_test(test_suspended),
         cmocka_unit_test(test_blackout),
         cmocka_unit_test(test_hello),
