@@ -280,17 +280,12 @@ static const struct role role = {.name = "client",
 static void
 log_start(const struct conf *c)
 {
-    char listen[CONF_HOST_MAX + 16], remote[CONF_HOST_MAX + 16], fast[16], snd[16], rcv[16];
+    char listen[CONF_HOST_MAX + 16], remote[CONF_HOST_MAX + 16], how[HOW_MAX];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
     fogi_conf_text(c, CONF_KEY_REMOTE, remote, sizeof remote);
-    fogi_conf_text(c, CONF_KEY_FAST, fast, sizeof fast);
-    fogi_conf_text(c, CONF_KEY_SNDWND, snd, sizeof snd);
-    fogi_conf_text(c, CONF_KEY_RCVWND, rcv, sizeof rcv);
-    fogi_log(LOG_AT_INFO,
-             "listening on tcp %s for %s %s; tunnels %u, hold %u s, fast %s, mtu %u, windows %s "
-             "and %s",
-             listen, c->via == FOG_VIA_KCP ? "udp" : "tcp", remote, c->tunnels, c->hold_s, fast,
-             c->mtu, snd, rcv);
+    fogi_log(LOG_AT_INFO, "listening on tcp %s for %s %s; tunnels %u, hold %u s, %s", listen,
+             c->via == FOG_VIA_KCP ? "udp" : "tcp", remote, c->tunnels, c->hold_s,
+             fogi_process_how(c, how));
 }
 
 int

@@ -11,6 +11,7 @@
 #include <malloc.h>
 #endif
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -267,6 +268,17 @@ void
 fogi_process_add_udp(struct process *p, const struct udp_counters *n)
 {
     add_all(&p->udp, n, sizeof p->udp);
+}
+
+const char *
+fogi_process_how(const struct conf *c, char buf[HOW_MAX])
+{
+    char fast[16], snd[16], rcv[16];
+    fogi_conf_text(c, CONF_KEY_FAST, fast, sizeof fast);
+    fogi_conf_text(c, CONF_KEY_SNDWND, snd, sizeof snd);
+    fogi_conf_text(c, CONF_KEY_RCVWND, rcv, sizeof rcv);
+    snprintf(buf, HOW_MAX, "fast %s, mtu %u, windows %s and %s", fast, c->mtu, snd, rcv);
+    return buf;
 }
 
 int

@@ -115,6 +115,11 @@ void fogi_process_relay_ended(struct process *p);
 void fogi_process_add(struct process *p, const struct fog_session *s);
 void fogi_process_add_udp(struct process *p, const struct udp_counters *n);
 
+#define HOW_MAX 80
+
+/** How tunnels are carried, for the log: "fast auto, mtu 1250, windows auto and auto". */
+const char *fogi_process_how(const struct conf *c, char buf[HOW_MAX]);
+
 /** Options of a new session: the configuration's, with fresh random stamps and seeds. */
 FOG_CHECKED int fogi_process_session_options(struct process *p, enum fog_role role,
                                              struct fog_session_options *o);

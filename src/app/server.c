@@ -212,14 +212,11 @@ static const struct role role = {.name = "server",
 static void
 log_start(const struct conf *c)
 {
-    char listen[CONF_HOST_MAX + 16], target[CONF_HOST_MAX + 16], fast[16], snd[16], rcv[16];
+    char listen[CONF_HOST_MAX + 16], target[CONF_HOST_MAX + 16], how[HOW_MAX];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
     fogi_conf_text(c, CONF_KEY_TARGET, target, sizeof target);
-    fogi_conf_text(c, CONF_KEY_FAST, fast, sizeof fast);
-    fogi_conf_text(c, CONF_KEY_SNDWND, snd, sizeof snd);
-    fogi_conf_text(c, CONF_KEY_RCVWND, rcv, sizeof rcv);
-    fogi_log(LOG_AT_INFO, "listening on %s %s for %s; fast %s, mtu %u, windows %s and %s",
-             c->via == FOG_VIA_KCP ? "udp" : "tcp", listen, target, fast, c->mtu, snd, rcv);
+    fogi_log(LOG_AT_INFO, "listening on %s %s for %s; %s", c->via == FOG_VIA_KCP ? "udp" : "tcp",
+             listen, target, fogi_process_how(c, how));
     if (!fogi_listen_is_private(&c->listen))
         fogi_log(LOG_AT_WARN,
                  "anyone who can reach %s can use %s through it: there is no encryption and no "
