@@ -110,7 +110,7 @@ model_rate(const struct cc *c)
 static bool
 model_calm(const struct cc *c)
 {
-    return fogi_model_is_calm(&c->model);
+    return model_is_calm(&c->model);
 }
 
 void

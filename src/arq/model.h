@@ -90,8 +90,9 @@ void fogi_model_timeout(struct model *m);
 size_t fogi_model_room(const struct model *m);
 uint64_t fogi_model_rate(const struct model *m, fog_time srtt_us);
 
+/** What leaves now does not probe for more; only its losses count for p (cc.h: calm). */
 static inline bool
-fogi_model_is_calm(const struct model *m)
+model_is_calm(const struct model *m)
 {
     return m->state == MODEL_STARTUP || (m->state == MODEL_CRUISE && m->phase > 0);
 }

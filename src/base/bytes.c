@@ -6,7 +6,7 @@
 
 struct bytes_page {
     struct bytes_page *next;
-    uint64_t start;     /* position of data[off]'s first committed byte, before any consume */
+    uint64_t start;     /* position of data[0] */
     uint32_t len, size; /* bytes committed, bytes of data */
     uint8_t data[];
 };

@@ -70,7 +70,7 @@ run(struct path *p, unsigned ms)
         if (p->policed > 0 && send > p->policed / 1000)
             lost = send - p->policed / 1000;
         p->out += send;
-        p->past_calm[at % PAST] = fogi_model_is_calm(&p->m);
+        p->past_calm[at % PAST] = model_is_calm(&p->m);
         p->queue += send - lost;
         double line = p->queue < p->rate / 1000 ? p->queue : p->rate / 1000;
         p->queue -= line;
