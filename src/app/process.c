@@ -309,5 +309,7 @@ fogi_process_session_options(struct process *p, enum fog_role role, struct fog_s
     o->mux.gzip = &p->gzip;
     o->mux.compress = c->compress;
     o->mux.limits.streams = c->max_streams;
+    if (o->mux.limits.opens.burst < c->max_streams) /* as many as may be open may open at once */
+        o->mux.limits.opens.burst = c->max_streams;
     return 0;
 }

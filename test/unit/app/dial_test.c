@@ -285,6 +285,38 @@ without_descriptors_it_waits(void **state)
     close(fd);
 }
 
+/* 10,000 uploads begun at once stood still for seconds: a peer was slowed down for opening what it
+ * may hold open. */
+static void
+as_many_as_may_be_open_open_at_once(void **state)
+{
+    (void)state;
+    struct fog_session *ends[2];
+    struct fog_stream *st;
+    struct fog_event ev;
+    fog_time now = process_now(&p);
+    unsigned opened = 0;
+    bool any = true;
+    for (int i = 0; i < 2; i++) {
+        struct fog_session_options o;
+        assert_int_equal(fogi_process_session_options(&p, i ? FOG_SERVER : FOG_CLIENT, &o), 0);
+        assert_int_equal(fog_session_new(&ends[i], &o, &p.al, now), 0);
+    }
+    while (any) {
+        any = false;
+        while (!fog_session_open(ends[0], &st, now))
+            any = true;
+        carry(ends[0], ends[1], &any);
+        carry(ends[1], ends[0], &any);
+        for (int i = 0; i < 2; i++)
+            while (fog_session_event(ends[i], &ev))
+                opened += ev.type == FOG_EV_OPENED;
+    }
+    assert_int_equal(opened, p.conf.max_streams);
+    fog_session_free(ends[0]);
+    fog_session_free(ends[1]);
+}
+
 int
 main(void)
 {
@@ -296,6 +328,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_stream_that_ends_meanwhile_takes_its_dial_along, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(without_descriptors_it_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(as_many_as_may_be_open_open_at_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
