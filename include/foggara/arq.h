@@ -34,6 +34,8 @@ extern "C" {
 #define FOG_MTU_MAX FOG_DATAGRAM_MAX
 #define FOG_WND_MAX 65535          /* segments; the wire's wnd field has 16 bits                    */
 #define FOG_HELLO_MAX 16           /* bytes of a hello                                              */
+#define FOG_RATE_MIN 1000          /* bytes per second that may be told at least,                   */
+#define FOG_RATE_MAX UINT32_MAX    /* and at most                                                   */
 
 struct fog_arq; /* opaque */
 
@@ -51,7 +53,8 @@ struct fog_kcp_options {
     uint32_t conv;            /* conversation id; vproxy: 0. Default 0                              */
     uint32_t mtu;             /* bytes of a datagram we send, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250 */
     enum fog_cc cc;           /* Default FOG_CC_MODEL                                               */
-    uint64_t rate;            /* FOG_CC_RATE: bytes per second of datagrams, 1000..2^40             */
+    uint64_t rate;            /* FOG_CC_RATE: bytes per second, FOG_RATE_MIN..FOG_RATE_MAX; with
+                                 each datagram its headers of UDP and IPv4 are counted              */
     uint32_t snd_wnd;         /* segments kept until acknowledged, 1..FOG_WND_MAX. Default 24576    */
     uint32_t rcv_wnd;         /* segments accepted ahead, 1..FOG_WND_MAX. Default 24576             */
     fog_time rto_min_us;      /* floor of the retransmission timeout, 1 ms..60 s. Default 30 ms     */
@@ -201,6 +204,14 @@ FOG_API void fog_arq_peek(const struct fog_arq *a, const void **buf, size_t *len
 /** Drops len bytes, at most what peek showed. Reopens the receive window. */
 FOG_API void fog_arq_consume(struct fog_arq *a, size_t len, fog_time now);
 
+/**
+ * Tells how fast to send from now on, as fog_kcp_options.rate; 0: find out (FOG_CC_MODEL).
+ *
+ * Takes      rate: what is out of range counts as the nearest that is not.
+ * Effect     none on a classic engine, nor on a pipe.
+ */
+FOG_API void fog_arq_set_rate(struct fog_arq *a, uint64_t rate, fog_time now);
+
 /** Counters of an engine; each only grows. */
 struct fog_arq_counters {
     uint64_t datagrams_in, datagrams_out; /* kcp; pipe counts calls                                  */
@@ -236,6 +247,7 @@ struct fog_arq_status {
     size_t queued;              /* bytes committed but never sent                                    */
     uint32_t flight_segs;       /* segments sent and not acknowledged                                */
     uint32_t peer_wnd;          /* segments, as last advertised                                      */
+    uint64_t rate;              /* bytes per second, as told; 0: none was told                       */
     fog_time srtt_us, rttvar_us, rto_us; /* 0 before the first sample (rto: 200 ms)                  */
     fog_time last_input;        /* when something valid last arrived; creation before that           */
     size_t held;                /* bytes of memory held                                              */

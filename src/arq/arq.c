@@ -96,3 +96,9 @@ fog_arq_acked(const struct fog_arq *a)
 {
     return a->ops->acked(a);
 }
+
+void
+fog_arq_set_rate(struct fog_arq *a, uint64_t rate, fog_time now)
+{
+    a->ops->set_rate(a, rate, now);
+}

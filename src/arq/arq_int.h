@@ -24,6 +24,7 @@ struct arq_ops {
     void (*consume)(struct fog_arq *a, size_t len, fog_time now);
     void (*status)(const struct fog_arq *a, struct fog_arq_status *st);
     uint64_t (*acked)(const struct fog_arq *a);
+    void (*set_rate)(struct fog_arq *a, uint64_t rate, fog_time now);
 };
 
 struct fog_arq {

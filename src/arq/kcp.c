@@ -14,8 +14,6 @@
  * when a peer makes us keep them all; they come from the memory that all sessions share. */
 #define WINDOW 24576
 #define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
-#define RATE_MIN 1000
-#define RATE_MAX (UINT64_C(1) << 40)
 /* Segments that a stranger may make us keep. More are told, so that an honest one keeps sending. */
 #define STRANGER_SEGS 2
 
@@ -73,7 +71,7 @@ options_are_good(const struct fog_kcp_options *o)
            o->rto_min_us >= FOG_MS(1) && o->rto_min_us <= RTT_RTO_MAX && o->rto_slack_us >= 0 &&
            o->rto_slack_us <= RTT_RTO_MAX && o->reorder_segs >= 1 &&
            o->reorder_segs <= LOSS_REORDER_MAX && o->dead_us > 0 && o->zero_wnd_us > 0 &&
-           (o->cc != FOG_CC_RATE || (o->rate >= RATE_MIN && o->rate <= RATE_MAX)) &&
+           (o->cc != FOG_CC_RATE || (o->rate >= FOG_RATE_MIN && o->rate <= FOG_RATE_MAX)) &&
            o->cc <= FOG_CC_RATE && o->rotate_after >= 1 && o->hello_len <= FOG_HELLO_MAX;
 }
 
@@ -302,6 +300,7 @@ kcp_status(const struct fog_arq *a, struct fog_arq_status *st)
         .queued = snd_queued(&k->snd),
         .flight_segs = k->snd.flight,
         .peer_wnd = k->cc.peer_wnd,
+        .rate = k->o.cc == FOG_CC_RATE ? k->o.rate : 0,
         .srtt_us = k->rtt.srtt_us,
         .rttvar_us = k->rtt.rttvar_us,
         .rto_us = k->rtt.rto_us,
@@ -309,6 +308,44 @@ kcp_status(const struct fog_arq *a, struct fog_arq_status *st)
         .held = k->mem.held,
         .n = k->n,
     };
+}
+
+/* Begins to control in the way of the options. */
+static void
+begin_control(struct kcp *k, fog_time now)
+{
+    const struct fog_kcp_options *o = &k->o;
+    if (o->cc == FOG_CC_CLASSIC)
+        fogi_cc_fixed(&k->cc, o->snd_wnd, o->mtu);
+    else if (o->cc == FOG_CC_RATE)
+        fogi_cc_rate(&k->cc, o->snd_wnd, o->mtu, o->rate);
+    else
+        fogi_cc_model(&k->cc, o->snd_wnd, o->mtu, ACK_DELAY);
+    fogi_pace_init(&k->pace, o->mtu + kcp_headers(k));
+    if (o->cc == FOG_CC_RATE) /* nothing has to be measured first */
+        fogi_pace_set(&k->pace, o->rate, now);
+}
+
+static void
+kcp_set_rate(struct fog_arq *a, uint64_t rate, fog_time now)
+{
+    struct kcp *k = kcp_of(a);
+    uint32_t peer_wnd = k->cc.peer_wnd;
+    fog_time srtt = k->cc.srtt_us;
+    if (rate > 0 && rate < FOG_RATE_MIN)
+        rate = FOG_RATE_MIN;
+    if (rate > FOG_RATE_MAX)
+        rate = FOG_RATE_MAX;
+    enum fog_cc cc = rate > 0 ? FOG_CC_RATE : FOG_CC_MODEL;
+    if (k->o.cc == FOG_CC_CLASSIC || (k->o.cc == cc && (rate == 0 || k->o.rate == rate)))
+        return;
+    k->now = now;
+    k->o.cc = cc;
+    k->o.rate = rate;
+    begin_control(k, now);
+    k->cc.peer_wnd = peer_wnd;
+    k->cc.srtt_us = srtt;
+    fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), now);
 }
 
 static void
@@ -343,6 +380,7 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
         .consume = kcp_consume,
         .status = kcp_status,
         .acked = kcp_acked,
+        .set_rate = kcp_set_rate,
     };
     *a = NULL;
     if (!options_are_good(o))
@@ -367,15 +405,9 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
     fogi_loss_init(&k->loss, o->reorder_segs, o->validate);
     k->loss.now = now;
     fogi_rtt_init(&k->rtt, o->rto_min_us, o->rto_slack_us);
-    if (o->cc == FOG_CC_CLASSIC)
-        fogi_cc_fixed(&k->cc, o->snd_wnd, o->mtu);
-    else if (o->cc == FOG_CC_RATE)
-        fogi_cc_rate(&k->cc, o->snd_wnd, o->mtu, o->rate);
-    else
-        fogi_cc_model(&k->cc, o->snd_wnd, o->mtu, ACK_DELAY);
     if (o->cc != FOG_CC_CLASSIC)
         fogi_loss_timed(&k->loss);
-    fogi_pace_init(&k->pace, o->mtu);
+    begin_control(k, now);
     fogi_rcv_init(&k->rcv, o->rcv_sn, o->rcv_wnd);
     if (o->validate && o->rcv_wnd > STRANGER_SEGS)
         k->rcv.most = STRANGER_SEGS;

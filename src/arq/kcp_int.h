@@ -104,6 +104,14 @@ kcp_window_free(const struct kcp *k)
     return window > span ? window - span : 0;
 }
 
+/** Bytes of UDP and IPv4 that a datagram costs besides its own: who tells a rate means the link's.
+ */
+static inline uint32_t
+kcp_headers(const struct kcp *k)
+{
+    return k->o.cc == FOG_CC_RATE ? 28 : 0;
+}
+
 /** Whether acknowledgements should leave now, even alone. */
 static inline bool
 kcp_acks_due(const struct kcp *k, fog_time now)

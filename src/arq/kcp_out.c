@@ -309,7 +309,7 @@ sent(struct kcp *k, const struct writer *w, fog_time now)
     k->n.bytes_out += w->len;
     fogi_reopen_told(&k->reopen, rcv_window(&k->rcv));
     if (w->payload > w->copied)
-        fogi_pace_sent(&k->pace, w->len - w->copied, now);
+        fogi_pace_sent(&k->pace, w->len - w->copied + kcp_headers(k), now);
 }
 
 int

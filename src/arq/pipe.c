@@ -179,6 +179,13 @@ pipe_acked(const struct fog_arq *a)
     return pipe_of_const(a)->out.head;
 }
 
+/* The carrier finds its own pace. */
+static void
+pipe_set_rate(struct fog_arq *a, uint64_t rate, fog_time now)
+{
+    (void)a, (void)rate, (void)now;
+}
+
 static void
 pipe_free(struct fog_arq *a)
 {
@@ -208,6 +215,7 @@ fog_pipe_new(struct fog_arq **a, size_t window, const struct fog_alloc *al, fog_
         .consume = pipe_consume,
         .status = pipe_status,
         .acked = pipe_acked,
+        .set_rate = pipe_set_rate,
     };
     *a = NULL;
     if (window < WINDOW_MIN || window > WINDOW_MAX)
