@@ -28,6 +28,9 @@ enum fog_via { FOG_VIA_KCP, FOG_VIA_PIPE };
 struct fog_session_options {
     enum fog_via via;
     struct fog_kcp_options kcp;     /* FOG_VIA_KCP                                                   */
+    uint64_t down;                  /* FOG_VIA_KCP: bytes per second that the peer is asked to send
+                                       at most, counted as kcp.rate; a foggara peer does. Default 0:
+                                       nothing is asked                                              */
     size_t pipe_window;             /* FOG_VIA_PIPE; bytes. Default 256 KiB                          */
     struct fog_mux_options mux;     /* mux.role decides the role of the session                      */
 };
@@ -105,12 +108,19 @@ FOG_API void fog_session_release(struct fog_session *s, struct fog_stream *st, f
  *  again (wire-vproxy R9). */
 FOG_API void fog_session_shutdown(struct fog_session *s, const char *reason, fog_time now);
 
+/**
+ * Tells how fast to send from now on, in place of kcp.rate; 0: nobody knows. What the peer has asked
+ * for still bounds it, and is the rate where this is 0. As fog_arq_set_rate().
+ */
+FOG_API void fog_session_set_rate(struct fog_session *s, uint64_t rate, fog_time now);
+
 FOG_API void fog_session_set_user(struct fog_session *s, void *user);
 FOG_API void *fog_session_user(const struct fog_session *s);
 
 struct fog_session_status {
     struct fog_arq_status arq;
     struct fog_mux_status mux;
+    uint64_t asked; /* bytes per second that the peer asked for; 0: it did not */
     size_t held; /* bytes of memory held, all in all */
 };
 FOG_API void fog_session_status(const struct fog_session *s, struct fog_session_status *st);
@@ -174,6 +184,15 @@ FOG_API void fog_endpoint_drop(struct fog_endpoint *e, struct fog_session *s, fo
 
 /** While false, openings are dropped: a server that drains. Default true. */
 FOG_API void fog_endpoint_accept(struct fog_endpoint *e, bool accept);
+
+/**
+ * fog_session_set_rate() for all sessions, and for those to come; `down`, as in their options, for
+ * those to come only.
+ *
+ * Returns    FOG_E_USAGE   rate is neither 0 nor within FOG_RATE_MIN..FOG_RATE_MAX
+ */
+FOG_API FOG_CHECKED int fog_endpoint_set_rates(struct fog_endpoint *e, uint64_t rate, uint64_t down,
+                                               fog_time now);
 
 /** The peer's address. */
 FOG_API void fog_endpoint_peer(const struct fog_endpoint *e, const struct fog_session *s,

@@ -497,6 +497,25 @@ fog_endpoint_accept(struct fog_endpoint *e, bool accept)
     e->accept = accept;
 }
 
+int
+fog_endpoint_set_rates(struct fog_endpoint *e, uint64_t rate, uint64_t down, fog_time now)
+{
+    struct fog_kcp_options *kcp = &e->o.session.kcp;
+    if (rate > 0 && (rate < FOG_RATE_MIN || rate > FOG_RATE_MAX))
+        return FOG_E_USAGE;
+    e->o.session.down = down;
+    if (kcp->cc != FOG_CC_CLASSIC) {
+        kcp->cc = rate ? FOG_CC_RATE : FOG_CC_MODEL;
+        kcp->rate = rate;
+    }
+    for (struct list *l = e->all.next; l != &e->all; l = l->next) {
+        struct peer *p = list_entry(l, struct peer, all);
+        fog_session_set_rate(p->session, rate, now);
+        schedule(e, p);
+    }
+    return FOG_OK;
+}
+
 void
 fog_endpoint_peer(const struct fog_endpoint *e, const struct fog_session *s, struct fog_addr *addr)
 {

@@ -13,6 +13,7 @@
 #include "session/session_int.h"
 
 #include "base/mem.h"
+#include "session/greeting.h"
 
 #include <assert.h>
 #include <string.h>
@@ -20,9 +21,6 @@
 #define PIPE_WINDOW_DEFAULT ((size_t)256 * 1024)
 #define CLOSING_US FOG_SEC(1) /* a last word that cannot leave for so long is given up         */
 #define READ_UNIT 2048        /* room asked for at least, so that pages do not end in crumbs   */
-
-/* The hello: what we say we are. A version byte follows the name. */
-static const uint8_t hello_foggara[] = {'f', 'o', 'g', 1};
 
 enum phase { OPEN, CLOSING, OVER };
 
@@ -38,6 +36,8 @@ struct fog_session {
     bool closed_told;
     int failed;     /* the ARQ's reason, to be told as FOG_EV_CLOSED                 */
     uint64_t taken; /* bytes the mux took                                            */
+    uint64_t rate;  /* bytes per second that we were told to send at; 0: none        */
+    uint32_t asked; /* ... that the peer asked for; 0: it did not                    */
     fog_time closing_since;
     void *frame;      /* memory lent by fog_session_reserve(): overhead, then payload  */
     size_t frame_cap; /* of its payload; 0: none is lent                               */
@@ -49,9 +49,17 @@ fog_session_options_init(struct fog_session_options *o, enum fog_role role)
     *o = (struct fog_session_options){.via = FOG_VIA_KCP, .pipe_window = PIPE_WINDOW_DEFAULT};
     fog_kcp_options_init(&o->kcp);
     o->kcp.validate = role == FOG_SERVER;
-    memcpy(o->kcp.hello, hello_foggara, sizeof hello_foggara);
-    o->kcp.hello_len = sizeof hello_foggara;
+    o->kcp.hello_len = fogi_greeting_put(o->kcp.hello, 0);
     fog_mux_options_init(&o->mux, role);
+}
+
+/* A rate as it fits into a hello. */
+static uint32_t
+rate_within(uint64_t rate)
+{
+    if (rate < FOG_RATE_MIN)
+        return FOG_RATE_MIN;
+    return rate < FOG_RATE_MAX ? (uint32_t)rate : FOG_RATE_MAX;
 }
 
 static int
@@ -63,7 +71,10 @@ make_parts(struct fog_session *s, const struct fog_session_options *o, fog_time 
         rc = fog_pipe_new(&s->arq, o->pipe_window, &s->mem.al, now);
         mux.extended = true; /* vproxy speaks no pipe: whoever is there is foggara */
     } else {
-        rc = fog_kcp_new(&s->arq, &o->kcp, &s->mem.al, now);
+        struct fog_kcp_options kcp = o->kcp;
+        if (o->down > 0)
+            kcp.hello_len = fogi_greeting_put(kcp.hello, rate_within(o->down));
+        rc = fog_kcp_new(&s->arq, &kcp, &s->mem.al, now);
     }
     return rc ? rc : fog_mux_new(&s->mux, &mux, &s->mem.al, now);
 }
@@ -81,6 +92,7 @@ fog_session_new(struct fog_session **out, const struct fog_session_options *o,
         return FOG_E_NOMEM;
     *s = (struct fog_session){.mem = mem};
     s->validated = o->via == FOG_VIA_PIPE || !o->kcp.validate;
+    s->rate = o->kcp.cc == FOG_CC_RATE ? o->kcp.rate : 0;
     int rc = make_parts(s, o, now);
     if (rc) {
         fog_session_free(s);
@@ -150,8 +162,33 @@ send_control(struct fog_session *s, fog_time now)
     return true;
 }
 
+/* Our own rate and what the peer asked for: the least of those that are known. */
 static void
-read_arq_events(struct fog_session *s)
+apply_rate(struct fog_session *s, fog_time now)
+{
+    uint64_t rate = s->rate;
+    if (s->asked > 0 && (rate == 0 || s->asked < rate))
+        rate = s->asked;
+    fog_arq_set_rate(s->arq, rate, now);
+}
+
+static void
+take_hello(struct fog_session *s, fog_time now)
+{
+    struct fog_arq_status st;
+    struct greeting g;
+    fog_arq_status(s->arq, &st);
+    fogi_greeting_get(&g, st.hello, st.hello_len);
+    if (g.foggara)
+        fog_mux_set_extended(s->mux);
+    if (g.down > 0) {
+        s->asked = rate_within(g.down);
+        apply_rate(s, now);
+    }
+}
+
+static void
+read_arq_events(struct fog_session *s, fog_time now)
 {
     struct fog_arq_event ev;
     while (fog_arq_event(s->arq, &ev)) {
@@ -159,14 +196,9 @@ read_arq_events(struct fog_session *s)
         case FOG_ARQ_VALIDATED:
             s->validated = true;
             break;
-        case FOG_ARQ_HELLO: {
-            struct fog_arq_status st;
-            fog_arq_status(s->arq, &st);
-            if (st.hello_len >= sizeof hello_foggara &&
-                memcmp(st.hello, hello_foggara, sizeof hello_foggara) == 0)
-                fog_mux_set_extended(s->mux);
+        case FOG_ARQ_HELLO:
+            take_hello(s, now);
             break;
-        }
         case FOG_ARQ_WORN:
             s->worn = true;
             break;
@@ -197,7 +229,7 @@ pump(struct fog_session *s, fog_time now)
     s->frame_cap = 0; /* whatever was lent is not any more */
     if (s->phase == OVER)
         return;
-    read_arq_events(s);
+    read_arq_events(s, now);
     if (s->phase == OPEN) {
         deliver(s, now);
         fog_mux_acked(s->mux, fog_arq_acked(s->arq), now);
@@ -449,6 +481,14 @@ fog_session_shutdown(struct fog_session *s, const char *reason, fog_time now)
 }
 
 void
+fog_session_set_rate(struct fog_session *s, uint64_t rate, fog_time now)
+{
+    s->rate = rate;
+    if (s->phase != OVER)
+        apply_rate(s, now);
+}
+
+void
 fog_session_set_user(struct fog_session *s, void *user)
 {
     s->user = user;
@@ -465,6 +505,7 @@ fog_session_status(const struct fog_session *s, struct fog_session_status *st)
 {
     fog_arq_status(s->arq, &st->arq);
     fog_mux_status(s->mux, &st->mux);
+    st->asked = s->asked;
     st->held = st->arq.held + st->mux.held + s->mem.held;
 }
 
