@@ -237,10 +237,14 @@ static void
 reload(void *self, const struct conf *was)
 {
     struct client *c = self;
-    if (!fogi_conf_same(was, &c->p->conf, CONF_KEY_REMOTE)) {
-        fogi_target_set(&c->target, &c->p->conf.remote);
+    const struct conf *is = &c->p->conf;
+    bool moved = !fogi_conf_same(was, is, CONF_KEY_REMOTE);
+    if (moved)
+        fogi_target_set(&c->target, &is->remote);
+    /* What the server is asked for is said when a tunnel begins. */
+    if (moved || fogi_process_rate(was, was->down) != fogi_process_rate(is, is->down))
         fogi_supervisor_renew(c);
-    }
+    fogi_supervisor_set_rates(c);
     fogi_supervisor_adjust(c);
     arm_hold(c);
 }

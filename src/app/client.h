@@ -35,6 +35,7 @@ struct slot {
     unsigned attempts;  /* all; picks the address                                     */
     struct alarm retry; /* the next attempt                                           */
     struct alarm watch; /* rings while something is outstanding                       */
+    struct alarm heed;  /* rings once: does the server heed what it was asked for?    */
 };
 
 struct client {
@@ -57,6 +58,8 @@ void fogi_supervisor_init(struct client *c);
 void fogi_supervisor_adjust(struct client *c);
 /** Makes new tunnels beside all that stand: the server's address has changed. */
 void fogi_supervisor_renew(struct client *c);
+/** The configured rate has changed. */
+void fogi_supervisor_set_rates(struct client *c);
 /** A local connection waits: no attempt is far away. */
 void fogi_supervisor_hurry(struct client *c);
 /** Whether ending now would lose bytes. */

@@ -330,12 +330,27 @@ want(struct loader *ld, const struct hostport *hp, enum conf_key key)
               row->meta, row->help);
 }
 
+/** Settings that cannot be had together, and those without effect beside others. */
+static void
+weigh(struct loader *ld)
+{
+    const struct conf *c = &ld->c;
+    static const char both[] = "fast and up exclude each other: vproxy's fast1..fast4 have no rate";
+    if (c->up > 0 && c->fast > 0 && c->source[CONF_KEY_UP] == CONF_FROM_FILE)
+        error_at(ld, ld->given[CONF_KEY_UP], "%s", both);
+    else if (c->up > 0 && c->fast > 0)
+        error(ld, EXIT_USAGE, "%s", both);
+    if ((c->up > 0 || c->down > 0) && c->via == FOG_VIA_PIPE)
+        say(&ld->rep->notes, "without effect via tcp, which finds its own rate: up and down");
+}
+
 /** What neither file nor flags said and has no default. Only asked when all they said was fine. */
 static void
 complete(struct loader *ld)
 {
     if (ld->code != EXIT_OK)
         return;
+    weigh(ld);
     want(ld, &ld->c.listen, CONF_KEY_LISTEN);
     want(ld, &ld->c.remote, ld->c.mode == CONF_CLIENT ? CONF_KEY_REMOTE : CONF_KEY_TARGET);
     if (ld->c.mode == CONF_CLIENT && ld->c.listen.host[0] == 0)

@@ -45,6 +45,8 @@ enum conf_key {
     CONF_KEY_REMOTE, /* client */
     CONF_KEY_TARGET, /* server; both fill `remote` */
     CONF_KEY_FAST,
+    CONF_KEY_UP,
+    CONF_KEY_DOWN,
     CONF_KEY_VIA,
     CONF_KEY_TUNNELS,
     CONF_KEY_HOLD,
@@ -67,6 +69,9 @@ struct conf {
     struct hostport remote; /* client: the server. server: the target. The host is never ""       */
     int fast;               /* 1..4: parameter set of fog_kcp_options_fast(); 0: FOG_CC_MODEL.
                                Default 0                                                          */
+    uint32_t up;            /* kbit/s that all tunnels to one peer send at together, 64..34,000,000;
+                               0: as the link allows. Default 0                                   */
+    uint32_t down;          /* kbit/s that the peer is asked to send at most, likewise            */
     enum fog_via via;       /* FOG_VIA_KCP, or FOG_VIA_PIPE for "tcp". Default kcp                */
     uint32_t tunnels;       /* client: sessions kept, 1..8 (so many of one network may be unproven).
                                Default 1                                                          */

@@ -23,6 +23,10 @@ const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
         NOW,  NONE,   remote,      "HOST:PORT",   "where each stream is connected to")
     ROW(FAST,        "--fast",        0,   FAST,     BOTH,   1, 4, 0,
         NEXT, SERVER, fast,        "1..4",        "do as vproxy's fast1..4; else follow the link")
+    ROW(UP,          "--up",          0,   RATE,     BOTH,   64, 34000000, 0,
+        NOW,  NONE,   up,          "MBITS",       "send at this rate: your line's, if you know it")
+    ROW(DOWN,        "--down",        0,   RATE,     BOTH,   64, 34000000, 0,
+        NEXT, NONE,   down,        "MBITS",       "ask the other end to send at this rate at most")
     ROW(VIA,         "--via",         0,   VIA,      BOTH,   0, 0, FOG_VIA_KCP,
         NEXT, BOTH,   via,         "kcp|tcp",     "carry the tunnel over KCP on UDP, or over TCP")
     ROW(TUNNELS,     "--tunnels",     0,   UINT,     CLIENT, 1, 8, 1,
@@ -66,7 +70,7 @@ static const struct foreign_row foreign[] = {
     { "scavengettl", FOREIGN_VOID,  CONF_KEY_N       },
     { "dscp",        FOREIGN_VOID,  CONF_KEY_N       },
     { "keepalive",   FOREIGN_VOID,  CONF_KEY_N       },
-    { "ratelimit",   FOREIGN_VOID,  CONF_KEY_N       },
+    { "ratelimit",   FOREIGN_VOID,  CONF_KEY_UP      },
     { "smuxver",     FOREIGN_VOID,  CONF_KEY_N       },
     { "smuxbuf",     FOREIGN_VOID,  CONF_KEY_N       },
     { "framesize",   FOREIGN_VOID,  CONF_KEY_N       },

@@ -15,6 +15,7 @@ enum conf_type {
     CONF_HOSTPORT, /* HOST:PORT                   -> struct hostport */
     CONF_UINT,     /* min..max                    -> uint32_t        */
     CONF_FAST,     /* min..max                    -> int             */
+    CONF_RATE,     /* bits per second: 50, 50M, 1.5G, 800k -> uint32_t, kbit/s */
     CONF_BOOL,     /* true, false, on, off        -> bool            */
     CONF_VIA,      /* kcp, tcp                    -> enum fog_via    */
     CONF_LEVEL     /* error..trace or 0..4        -> enum log_at  */

@@ -80,6 +80,93 @@ set_number(uint32_t *out, const struct conf_row *row, const char *text, char *wh
     return refuse(why, cap, text, clause);
 }
 
+/** Digits, perhaps a point and more digits, in thousands of a unit that is worth `unit` kbit/s.
+ * False where that is no number. What is beyond all ranges comes out as UINT32_MAX. */
+static bool
+parse_decimal(const char *s, size_t len, uint32_t unit, uint32_t *out)
+{
+    double v = 0, place = 1;
+    bool point = false, digits = false;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '.' && !point && digits) {
+            point = true;
+            digits = false;
+        } else if (s[i] >= '0' && s[i] <= '9') {
+            v = v * 10 + (s[i] - '0');
+            place = point ? place * 10 : place;
+            digits = true;
+        } else {
+            return false;
+        }
+    }
+    v = v / place * unit + 0.5;
+    *out = v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+    return digits;
+}
+
+/** What one of a unit's letter is in kbit/s; 0: no unit. */
+static uint32_t
+unit_of(char letter)
+{
+    switch (letter) {
+    case 'k':
+    case 'K':
+        return 1;
+    case 'm':
+    case 'M':
+        return 1000;
+    case 'g':
+    case 'G':
+        return 1000000;
+    default:
+        return 0;
+    }
+}
+
+/** Bits per second: a number with k, M or G behind it, or of megabits. */
+static bool
+set_rate(uint32_t *out, const struct conf_row *row, const char *text, char *why, size_t cap)
+{
+    char clause[96];
+    size_t len = strspn(text, "0123456789.");
+    uint32_t unit = text[len] != 0 ? unit_of(text[len]) : 1000;
+    bool number = unit > 0 && parse_decimal(text, len, unit, out);
+    if (strcmp(text, "auto") == 0) {
+        *out = row->def;
+        return true;
+    }
+    if (!number) {
+        return refuse(why, cap, text, "is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too");
+    }
+    if (text[len] != 0 && text[len + 1] != 0) { /* 50Mbit, 50MB/s */
+        snprintf(clause, sizeof clause, "is no rate in bits per second; did you mean %.*s?",
+                 (int)(len + 1 < 24 ? len + 1 : 24), text);
+        return refuse(why, cap, text, clause);
+    }
+    if (*out >= row->min && *out <= row->max)
+        return true;
+    return refuse(why, cap, text, "is out of range: 64k..34G bits per second, or auto");
+}
+
+static void
+rate_text(uint32_t kbits, char *buf, size_t cap)
+{
+    static const struct {
+        uint32_t unit;
+        char letter;
+    } units[] = {{1000000, 'G'}, {1000, 'M'}, {1, 'k'}};
+    size_t i = kbits >= 1000000 ? 0 : kbits >= 1000 ? 1 : 2;
+    char digits[16];
+    int n = snprintf(digits, sizeof digits, "%.*f",
+                     i == 0   ? 6
+                     : i == 1 ? 3
+                              : 0,
+                     (double)kbits / units[i].unit);
+    while (i < 2 && digits[n - 1] == '0')
+        n--;
+    snprintf(buf, cap, "%.*s%c", digits[n - 1] == '.' ? n - 1 : n, digits, units[i].letter);
+}
+
 static bool
 set_bool(bool *out, const char *text, char *why, size_t cap)
 {
@@ -134,6 +221,11 @@ fogi_conf_set(struct conf *c, enum conf_key key, const char *text, char *why, si
             return false;
         *(int *)f = (int)n;
         return true;
+    case CONF_RATE:
+        if (!set_rate(&n, row, text, why, cap))
+            return false;
+        *(uint32_t *)f = n;
+        return true;
     case CONF_BOOL:
         return set_bool(f, text, why, cap);
     case CONF_VIA:
@@ -156,6 +248,7 @@ fogi_conf_set_default(struct conf *c, enum conf_key key)
         memset(f, 0, sizeof(struct hostport));
         break;
     case CONF_UINT:
+    case CONF_RATE:
         *(uint32_t *)f = row->def;
         break;
     case CONF_FAST:
@@ -181,6 +274,7 @@ size_of(enum conf_type type)
     case CONF_HOSTPORT:
         return sizeof(struct hostport);
     case CONF_UINT:
+    case CONF_RATE:
         return sizeof(uint32_t);
     case CONF_FAST:
         return sizeof(int);
@@ -224,6 +318,12 @@ fogi_conf_text(const struct conf *c, enum conf_key key, char *buf, size_t cap)
             snprintf(buf, cap, "auto");
         else
             snprintf(buf, cap, "%d", *(const int *)f);
+        break;
+    case CONF_RATE:
+        if (is_auto(row, *(const uint32_t *)f))
+            snprintf(buf, cap, "auto");
+        else
+            rate_text(*(const uint32_t *)f, buf, cap);
         break;
     case CONF_BOOL:
         snprintf(buf, cap, "%s", *(const bool *)f ? "true" : "false");

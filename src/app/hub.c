@@ -295,6 +295,17 @@ fogi_hub_accept(struct hub *h, bool accept)
     fog_endpoint_accept(h->endpoint, accept);
 }
 
+void
+fogi_hub_set_rates(struct hub *h)
+{
+    const struct conf *c = &h->p->conf;
+    int rc = fog_endpoint_set_rates(h->endpoint, fogi_process_rate(c, c->up),
+                                    fogi_process_rate(c, c->down), process_now(h->p));
+    assert(!rc && "the configuration has checked the range");
+    (void)rc;
+    loop_later(&h->p->loop, &h->pump);
+}
+
 bool
 fogi_hub_is_busy(const struct hub *h)
 {

@@ -26,6 +26,9 @@ void fogi_hub_close(struct hub *h, const char *reason);
 /** While false no new session is taken. */
 void fogi_hub_accept(struct hub *h, bool accept);
 
+/** The configured rates have changed. */
+void fogi_hub_set_rates(struct hub *h);
+
 /** Whether ending now would lose bytes. */
 bool fogi_hub_is_busy(const struct hub *h);
 

@@ -273,12 +273,21 @@ fogi_process_add_udp(struct process *p, const struct udp_counters *n)
 const char *
 fogi_process_how(const struct conf *c, char buf[HOW_MAX])
 {
-    char fast[16], snd[16], rcv[16];
+    char fast[16], up[16], down[16], snd[16], rcv[16];
     fogi_conf_text(c, CONF_KEY_FAST, fast, sizeof fast);
+    fogi_conf_text(c, CONF_KEY_UP, up, sizeof up);
+    fogi_conf_text(c, CONF_KEY_DOWN, down, sizeof down);
     fogi_conf_text(c, CONF_KEY_SNDWND, snd, sizeof snd);
     fogi_conf_text(c, CONF_KEY_RCVWND, rcv, sizeof rcv);
-    snprintf(buf, HOW_MAX, "fast %s, mtu %u, windows %s and %s", fast, c->mtu, snd, rcv);
+    snprintf(buf, HOW_MAX, "fast %s, up %s, down %s, mtu %u, windows %s and %s", fast, up, down,
+             c->mtu, snd, rcv);
     return buf;
+}
+
+uint64_t
+fogi_process_rate(const struct conf *c, uint32_t kbits)
+{
+    return (uint64_t)kbits * 125 / (c->mode == CONF_CLIENT ? c->tunnels : 1);
 }
 
 int
@@ -301,6 +310,11 @@ fogi_process_session_options(struct process *p, enum fog_role role, struct fog_s
             return UV_EINVAL;
         o->kcp.snd_wnd = o->kcp.rcv_wnd = VPROXY_WND;
     }
+    if (c->up) {
+        o->kcp.cc = FOG_CC_RATE;
+        o->kcp.rate = fogi_process_rate(c, c->up);
+    }
+    o->down = fogi_process_rate(c, c->down);
     if (c->sndwnd)
         o->kcp.snd_wnd = c->sndwnd;
     if (c->rcvwnd)

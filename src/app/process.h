@@ -115,10 +115,15 @@ void fogi_process_relay_ended(struct process *p);
 void fogi_process_add(struct process *p, const struct fog_session *s);
 void fogi_process_add_udp(struct process *p, const struct udp_counters *n);
 
-#define HOW_MAX 80
+#define HOW_MAX 160
 
-/** How tunnels are carried, for the log: "fast auto, mtu 1250, windows auto and auto". */
+/** How tunnels are carried, for the log: "fast auto, up 50M, down auto, mtu 1250, windows auto and
+ * auto". */
 const char *fogi_process_how(const struct conf *c, char buf[HOW_MAX]);
+
+/** Bytes per second that one of the client's tunnels sends at (up), or asks for (down): each has
+ * the same share. A server's tunnels have all of it each. 0: nothing is told. */
+uint64_t fogi_process_rate(const struct conf *c, uint32_t kbits);
 
 /** Options of a new session: the configuration's, with fresh random stamps and seeds. */
 FOG_CHECKED int fogi_process_session_options(struct process *p, enum fog_role role,

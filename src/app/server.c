@@ -184,6 +184,8 @@ reload(void *self, const struct conf *was)
     struct server *s = self;
     if (!fogi_conf_same(was, &s->p->conf, CONF_KEY_TARGET))
         fogi_dialler_set(&s->dialler, &s->p->conf.remote);
+    if (s->hub)
+        fogi_hub_set_rates(s->hub);
 }
 
 static void

@@ -93,17 +93,20 @@ void
 fogi_stats_session(struct stats *st, const char *name, const struct fog_session *s, fog_time now)
 {
     struct fog_session_status is;
+    char rate[32] = "";
     fog_session_status(s, &is);
     add_arq(&st->arq, &is.arq.n);
     add_mux(&st->mux, &is.mux.n);
     if (st->len > sizeof st->text / 2)
         return; /* hundreds of tunnels: their sums say more */
+    if (is.arq.rate)
+        snprintf(rate, sizeof rate, ", sends at %.3g Mbit/s", (double)is.arq.rate * 8e-6);
     add(st,
         "tunnel %s: %u streams, srtt %.1f ms, rto %.1f ms, flight %u segments, peer window %u, "
-        "queued %zu bytes, unread %zu bytes, holds %zu bytes, heard %.1f s ago%s\n",
+        "queued %zu bytes, unread %zu bytes, holds %zu bytes, heard %.1f s ago%s%s\n",
         name, is.mux.streams, (double)is.arq.srtt_us / 1000, (double)is.arq.rto_us / 1000,
         is.arq.flight_segs, is.arq.peer_wnd, is.arq.queued, is.mux.recv_held, is.held,
-        (double)(now - is.arq.last_input) / 1e6, is.mux.extended ? ", foggara" : "");
+        (double)(now - is.arq.last_input) / 1e6, is.mux.extended ? ", foggara" : "", rate);
 }
 
 void

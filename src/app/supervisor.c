@@ -22,6 +22,7 @@
 
 #define SILENCE_US FOG_SEC(3)   /* outstanding and nothing heard: doubted               */
 #define RETIRED_US FOG_SEC(120) /* streams of a replaced tunnel may go on so long       */
+#define HEED_US FOG_SEC(5)      /* a foggara server has said that it is one             */
 #define STABLE_US FOG_SEC(2)    /* ready so long: its loss is not a failure in a row    */
 #define BACKOFF_FIRST FOG_MS(250)
 #define BACKOFF_MAX FOG_SEC(5)
@@ -230,7 +231,27 @@ became_ready(struct slot *s, struct tunnel *t)
     s->outstanding = FOG_TIME_NEVER;
     s->ready_since = s->lately_at = process_now(p);
     s->bytes_in = s->lately = 0;
+    bool asked = p->conf.down && t->via == FOG_VIA_KCP;
+    fogi_alarm_set(&s->heed, asked ? s->ready_since + HEED_US : FOG_TIME_NEVER);
     fogi_client_place(s->c);
+}
+
+/** A server that is not of our kind cannot be asked. */
+static void
+on_heed(struct alarm *a)
+{
+    struct slot *s = list_entry(a, struct slot, heed);
+    struct fog_session_status st;
+    char text[128], down[16];
+    if (!s->now)
+        return;
+    fog_session_status(s->now->carrier.session, &st);
+    if (st.mux.extended)
+        return;
+    fogi_conf_text(&s->c->p->conf, CONF_KEY_DOWN, down, sizeof down);
+    LOG_LIMITED(LOG_AT_WARN,
+                "%s: the server is no foggara: it sends as it likes, down %s is in vain",
+                describe(s, s->now, text, sizeof text), down);
 }
 
 /** t ends; what follows depends on what it was to its slot. */
@@ -389,6 +410,7 @@ fogi_supervisor_init(struct client *c)
         *s = (struct slot){.c = c, .number = i + 1, .outstanding = FOG_TIME_NEVER};
         fogi_alarm_init(&s->retry, &c->p->loop, on_retry);
         fogi_alarm_init(&s->watch, &c->p->loop, on_watch);
+        fogi_alarm_init(&s->heed, &c->p->loop, on_heed);
     }
     fogi_target_init(&c->target, c->p, &c->p->conf.remote, on_known, c);
     fogi_supervisor_adjust(c);
@@ -453,6 +475,27 @@ fogi_supervisor_renew(struct client *c)
     }
 }
 
+static void
+set_rate(struct tunnel *t, uint64_t rate)
+{
+    if (!t)
+        return;
+    fog_session_set_rate(t->carrier.session, rate, process_now(t->carrier.p));
+    t->carrier.touched(&t->carrier);
+}
+
+void
+fogi_supervisor_set_rates(struct client *c)
+{
+    uint64_t rate = fogi_process_rate(&c->p->conf, c->p->conf.up);
+    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
+        set_rate(c->slots[i].now, rate);
+        set_rate(c->slots[i].next, rate);
+    }
+    for (struct list *i = c->retired.next; i != &c->retired; i = i->next)
+        set_rate(list_entry(i, struct tunnel, link), rate);
+}
+
 void
 fogi_supervisor_hurry(struct client *c)
 {
@@ -478,6 +521,7 @@ fogi_supervisor_stop(struct client *c)
             fogi_tunnel_close(now, "shutting down");
         fogi_alarm_close(&s->retry, NULL);
         fogi_alarm_close(&s->watch, NULL);
+        fogi_alarm_close(&s->heed, NULL);
     }
     struct list *link;
     c->p->loop.resumed = NULL;

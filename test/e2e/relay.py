@@ -19,13 +19,14 @@ class Relay:
     sees each source of ours at a port of its own.
 
     loss: share lost each way. delay: seconds each way. dark: while true all is lost. record: copies
-    of datagrams toward the server are kept here while it is a list.
+    of datagrams toward the server are kept here while it is a list. rewrite: what is forwarded in
+    place of a datagram.
     """
 
     def __init__(self, server_port, loss=0.0, delay=0.0, seed=1):
         self.server = ("127.0.0.1", server_port)
         self.loss, self.delay, self.dark = loss, delay, False
-        self.record = None
+        self.record = self.rewrite = None
         self.passed = self.lost = 0
         self._random = random.Random(seed)
         self._later = []  # (when, order, socket, datagram, to)
@@ -104,6 +105,10 @@ class Relay:
     def _forward(self, s, datagram, to):
         if self.dark or self._random.random() < self.loss:
             self.lost += 1
+            return
+        if self.rewrite:
+            datagram = self.rewrite(datagram)
+        if not datagram:
             return
         self._order += 1
         heapq.heappush(

@@ -118,6 +118,26 @@ class Sender(threading.Thread):
             raise self.error
 
 
+class Reader(threading.Thread):
+    """Reads and forgets in the background, until stop(), which resets the connection."""
+
+    def __init__(self, s):
+        super().__init__(daemon=True)
+        self.s = s
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while self.s.recv(1 << 16):
+                pass
+
+    def stop(self):
+        with contextlib.suppress(OSError):
+            self.s.shutdown(socket.SHUT_RDWR)
+        self.join(5)
+        reset(self.s)
+
+
 # ------------------------------------------------------------------------------------------ servers
 
 

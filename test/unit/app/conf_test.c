@@ -53,6 +53,8 @@ test_defaults(void **state)
     assert_string_equal(c.remote.host, "h");
     assert_int_equal(c.remote.port, 29900);
     assert_int_equal(c.fast, 0);
+    assert_int_equal(c.up, 0);
+    assert_int_equal(c.down, 0);
     assert_int_equal(c.via, FOG_VIA_KCP);
     assert_int_equal(c.tunnels, 1);
     assert_int_equal(c.hold_s, 5);
@@ -76,9 +78,9 @@ test_defaults_are_within_their_range(void **state)
         assert_non_null(row->option);
         assert_memory_equal(row->option, "--", 2);
         assert_int_equal(fogi_conf_find(fogi_conf_name(key)), key);
-        if (row->type != CONF_UINT && row->type != CONF_FAST)
+        if (row->type != CONF_UINT && row->type != CONF_FAST && row->type != CONF_RATE)
             continue;
-        bool is_auto = row->def == 0 && row->min == 1;
+        bool is_auto = row->def == 0 && row->min >= 1;
         assert_true(is_auto || (row->min <= row->def && row->def <= row->max));
     }
 }
@@ -173,6 +175,43 @@ static const struct {
     {C, CONF_KEY_FAST, "4", "4", NULL},
     {C, CONF_KEY_FAST, "0", NULL, "\"0\" is not a whole number within 1..4"},
     {C, CONF_KEY_FAST, "5", NULL, "\"5\" is not a whole number within 1..4"},
+    {C, CONF_KEY_UP, "50", "50M", NULL},
+    {C, CONF_KEY_UP, "50M", "50M", NULL},
+    {C, CONF_KEY_UP, "50m", "50M", NULL},
+    {C, CONF_KEY_UP, "1.5G", "1.5G", NULL},
+    {C, CONF_KEY_UP, "1500", "1.5G", NULL},
+    {C, CONF_KEY_UP, "800k", "800k", NULL},
+    {C, CONF_KEY_UP, "0.8", "800k", NULL},
+    {C, CONF_KEY_UP, "2.5", "2.5M", NULL},
+    {C, CONF_KEY_UP, "12.345M", "12.345M", NULL},
+    {C, CONF_KEY_UP, "007", "7M", NULL},
+    {C, CONF_KEY_UP, "64k", "64k", NULL},
+    {C, CONF_KEY_UP, "34G", "34G", NULL},
+    {C, CONF_KEY_UP, "auto", "auto", NULL},
+    {S, CONF_KEY_DOWN, "20", "20M", NULL},
+    {C, CONF_KEY_UP, "0", NULL, "\"0\" is out of range: 64k..34G bits per second, or auto"},
+    {C, CONF_KEY_UP, "63k", NULL, "\"63k\" is out of range: 64k..34G bits per second, or auto"},
+    {C, CONF_KEY_UP, "34.1G", NULL, "\"34.1G\" is out of range: 64k..34G bits per second, or auto"},
+    {C, CONF_KEY_UP, "99999999999999999999", NULL,
+     "\"99999999999999999999\" is out of range: 64k..34G bits per second, or auto"},
+    {C, CONF_KEY_UP, "-5", NULL,
+     "\"-5\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, "", NULL, "\"\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, "fast", NULL,
+     "\"fast\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, "1e3", NULL,
+     "\"1e3\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, "M", NULL, "\"M\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, ".5", NULL,
+     "\".5\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, "5.", NULL,
+     "\"5.\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, "1.2.3", NULL,
+     "\"1.2.3\" is no rate; 50 or 50M is 50 Mbit/s, 800k and 1.5G are too"},
+    {C, CONF_KEY_UP, "50Mbit", NULL, "\"50Mbit\" is no rate in bits per second; did you mean 50M?"},
+    {C, CONF_KEY_UP, "6MB/s", NULL, "\"6MB/s\" is no rate in bits per second; did you mean 6M?"},
+    {S, CONF_KEY_DOWN, "800kbps", NULL,
+     "\"800kbps\" is no rate in bits per second; did you mean 800k?"},
     {C, CONF_KEY_VIA, "kcp", "kcp", NULL},
     {C, CONF_KEY_VIA, "tcp", "tcp", NULL},
     {C, CONF_KEY_VIA, "udp", NULL, "\"udp\" is neither kcp nor tcp"},

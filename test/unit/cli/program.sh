@@ -58,6 +58,12 @@ done <<'TABLE'
 64|client --sndwind 3|foggara: --sndwind: no such option; did you mean --sndwnd?
 64|client -l 0 -r h:1|foggara: -l: "0" is not a port; that is 1..65535
 64|client -l 1 -r h:70000|foggara: -r: "h:70000" has no valid port; that is 1..65535
+64|client -l 1 -r h:1 --up 0|foggara: --up: "0" is out of range: 64k..34G bits per second, or auto
+64|client -l 1 -r h:1 --up|foggara: --up: a value is missing behind it
+64|client -l 1 -r h:1 --up 50Mbit|foggara: --up: "50Mbit" is no rate in bits per second; did you mean 50M?
+64|client -l 1 -r h:1 --donw 5|foggara: --donw: no such option; did you mean --down?
+64|client -l 1 -r h:1 --ratelimit 5|foggara: --ratelimit: no such option; did you mean --up?
+64|client -l 1 -r h:1 --up 5 --fast 3|foggara: fast and up exclude each other: vproxy's fast1..fast4 have no rate
 64|server -l 1 -r h:1|foggara: -r is not for the server
 64|mode client bind 1 target h:1 slow 3|foggara: slow: no such word; there are mode, bind, target, fast and help
 64|mode client bind 1 target h:1 fast 5|foggara: fast: "5" is not a whole number within 1..4
