@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/process.h"
 
+#include "app/channel_tcp.h"
 #include "app/relay.h"
 #include "app/stats.h"
 #include "gzip/gzip.h"
@@ -232,11 +233,21 @@ fogi_process_free(struct process *p, int code)
     fogi_alarm_close(&p->drain_time, NULL);
     fogi_alarm_close(&p->drained, NULL);
     fogi_hangups_close(&p->hangups);
+    fogi_hangups_close(&p->channel_hangups);
     if (!fogi_loop_free(&p->loop))
         _exit(code); /* leaving main would wait for the look-up's thread */
     fogi_udp_batch_free(p->batch);
     fogi_gzip_free(&p->gzip);
     return code;
+}
+
+void
+fogi_process_watch_channel(struct process *p, const uv_tcp_t *t, struct channel *c)
+{
+    struct hangups *h = &p->channel_hangups;
+    if (!h->loop && fogi_hangups_init(h, &p->loop, fogi_channel_tcp_broke))
+        return; /* it is noticed later than it could be */
+    fogi_hangup_watch(h, t, c);
 }
 
 /* ------------------------------------------------------------------------------------------ sums

@@ -82,7 +82,8 @@ struct process {
     app_reload_fn reload;
     void *reload_ctx;
     struct udp_batch *batch;
-    struct hangups hangups; /* of relays */
+    struct hangups hangups;         /* of relays */
+    struct hangups channel_hangups; /* of channels; begun when there is one */
     struct fog_gzip gzip;
     struct rng rng; /* jitter; seeded by the system                                  */
     uv_signal_t signals[4];
@@ -114,6 +115,10 @@ void fogi_process_relay_ended(struct process *p);
 /** Adds what a session that ends has counted to the process's sums. */
 void fogi_process_add(struct process *p, const struct fog_session *s);
 void fogi_process_add_udp(struct process *p, const struct udp_counters *n);
+
+/** Notices that the connection of a channel broke while it is neither read nor written. */
+struct channel;
+void fogi_process_watch_channel(struct process *p, const uv_tcp_t *t, struct channel *c);
 
 #define HOW_MAX 160
 
