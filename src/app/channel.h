@@ -72,7 +72,9 @@ void fogi_channel_own(struct channel *c, void (*changed)(void *ctx), void *ctx);
  * Lends the bytes that stand at the front.
  *
  * Lends      *at until the next verb on c, or the end of this turn; *len = 0: none are here now.
- * Effect     *eof: the far side has ended in order and nothing follows these bytes.
+ * Effect     *eof: the far side has ended in order and nothing follows these bytes. Where *len is
+ *            0 and *eof false, changed() follows; whoever stops looking before that looks again by
+ *            himself.
  * Returns    FOG_E_RESET   the pipe broke, c->why tells how; bytes not consumed by then are lost
  */
 FOG_CHECKED static inline int

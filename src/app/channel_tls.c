@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/channel_tls.h"
+
+#include "app/tls_conf_int.h"
+#include "base/bytes.h"
+
+#include <assert.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#define BLOCK 16384 /* the most a record carries */
+
+struct tls {
+    struct channel ch;
+    struct process *p;
+    struct channel *below;
+    struct tls_conf *conf;
+    SSL *ssl;
+    uint8_t *block; /* what was decrypted and not consumed; NULL: nothing                       */
+    size_t head, tail;
+    struct mem mem;
+    struct bytes waiting; /* encrypted, and not taken below yet                                 */
+    bool eof;             /* close_notify came                                                  */
+    bool finished, told;  /* an end is wanted; close_notify was written                         */
+};
+
+static const struct channel_ops tls_ops;
+
+static struct tls *
+tls_of(struct channel *c)
+{
+    assert(c->ops == &tls_ops && "the caller knows what it asks");
+    return (struct tls *)(void *)c;
+}
+
+/* ------------------------------------------------------------------- what OpenSSL reads and writes
+ */
+
+static int
+bio_read(BIO *b, char *buf, size_t len, size_t *done)
+{
+    struct tls *t = BIO_get_data(b);
+    const void *at;
+    size_t n;
+    bool eof;
+    *done = 0;
+    BIO_clear_retry_flags(b);
+    if (channel_peek(t->below, &at, &n, &eof))
+        return 0;
+    if (!n) {
+        if (!eof)
+            BIO_set_retry_read(b);
+        return 0;
+    }
+    *done = n < len ? n : len;
+    memcpy(buf, at, *done);
+    channel_consume(t->below, *done);
+    return 1;
+}
+
+/** Takes everything: what does not fit below waits, and is the last for now. */
+static int
+bio_write(BIO *b, const char *buf, size_t len, size_t *done)
+{
+    struct tls *t = BIO_get_data(b);
+    size_t taken = 0;
+    BIO_clear_retry_flags(b);
+    *done = 0;
+    if (!bytes_len(&t->waiting) && channel_write(t->below, buf, len, &taken))
+        return 0;
+    if (taken < len && !fogi_bytes_append(&t->waiting, &t->mem, buf + taken, len - taken))
+        return 0;
+    *done = len;
+    return 1;
+}
+
+static long
+bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+    struct tls *t = BIO_get_data(b);
+    const void *at;
+    size_t n;
+    bool eof = false;
+    (void)num;
+    (void)ptr;
+    if (cmd == BIO_CTRL_EOF) /* tells an end in order from a broken pipe */
+        return !channel_peek(t->below, &at, &n, &eof) && eof && !n;
+    return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
+}
+
+/** One for the process, made at the first use and kept. */
+static const BIO_METHOD *
+bio_method(void)
+{
+    static BIO_METHOD *m;
+    if (m)
+        return m;
+    BIO_METHOD *n = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "channel");
+    if (n && BIO_meth_set_read_ex(n, bio_read) && BIO_meth_set_write_ex(n, bio_write) &&
+        BIO_meth_set_ctrl(n, bio_ctrl))
+        m = n;
+    else
+        BIO_meth_free(n);
+    return m;
+}
+
+/* ---------------------------------------------------------------------------------------- errors
+ */
+
+static void
+broke(struct tls *t, int ret)
+{
+    int e = SSL_get_error(t->ssl, ret);
+    if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
+        return;
+    unsigned long code = ERR_peek_error();
+    const char *why = t->below->why ? t->below->why : ERR_reason_error_string(code);
+    long cert = SSL_get_verify_result(t->ssl);
+    if (!t->below->why && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        why = X509_verify_cert_error_string(cert);
+    ERR_clear_error();
+    channel_break(&t->ch, why ? why : "the TLS connection broke");
+}
+
+/* --------------------------------------------------------------------------------------- reading
+ */
+
+static void
+drop_block(struct tls *t)
+{
+    if (t->block)
+        t->p->al.free(t->p->al.ctx, t->block, BLOCK);
+    t->block = NULL;
+    t->head = t->tail = 0;
+}
+
+/** Decrypts what came, up to one block. */
+static void
+fill(struct tls *t)
+{
+    if (!t->block)
+        t->block = t->p->al.alloc(t->p->al.ctx, BLOCK);
+    if (!t->block) {
+        channel_break(&t->ch, "no memory");
+        return;
+    }
+    while (t->tail < BLOCK) {
+        size_t n;
+        ERR_clear_error();
+        int ret = SSL_read_ex(t->ssl, t->block + t->tail, BLOCK - t->tail, &n);
+        if (ret <= 0) {
+            if (SSL_get_error(t->ssl, ret) == SSL_ERROR_ZERO_RETURN)
+                t->eof = true;
+            else
+                broke(t, ret);
+            break;
+        }
+        t->tail += n;
+    }
+    if (!t->tail)
+        drop_block(t);
+}
+
+static int
+tls_peek(struct channel *c, const void **at, size_t *len, bool *eof)
+{
+    struct tls *t = tls_of(c);
+    if (t->head == t->tail && !t->eof && !c->why)
+        fill(t);
+    *len = t->tail - t->head;
+    *at = t->block ? t->block + t->head : NULL;
+    *eof = t->eof;
+    return c->why && !*len ? FOG_E_RESET : 0;
+}
+
+static void
+tls_consume(struct channel *c, size_t len)
+{
+    struct tls *t = tls_of(c);
+    assert(len <= t->tail - t->head && "no more than was lent");
+    t->head += len;
+    if (t->head == t->tail)
+        drop_block(t);
+}
+
+/* --------------------------------------------------------------------------------------- writing
+ */
+
+/** True when nothing waits any more. */
+static bool
+push(struct tls *t)
+{
+    size_t len, taken;
+    const void *at;
+    while ((at = fogi_bytes_peek(&t->waiting, &len)), len) {
+        if (channel_write(t->below, at, len, &taken)) {
+            channel_break(&t->ch, t->below->why ? t->below->why : "the connection below has ended");
+            return false;
+        }
+        if (!taken)
+            return false;
+        fogi_bytes_consume(&t->waiting, &t->mem, taken);
+    }
+    return true;
+}
+
+/** Tells the end, once all before it is on its way. */
+static void
+tell_end(struct tls *t)
+{
+    if (!t->finished || t->told || t->ch.why || !push(t))
+        return;
+    if (!SSL_is_init_finished(t->ssl))
+        return; /* not before there is something to end */
+    ERR_clear_error();
+    int ret = SSL_shutdown(t->ssl);
+    if (ret < 0)
+        broke(t, ret);
+    t->told = true;
+}
+
+/** Below may be ended once close_notify has gone there. */
+static void
+end_below(struct tls *t)
+{
+    if (!t->told || t->ch.why || !push(t))
+        return;
+    if (channel_finish(t->below))
+        channel_break(&t->ch, t->below->why);
+}
+
+static int
+tls_write(struct channel *c, const void *bytes, size_t len, size_t *taken)
+{
+    struct tls *t = tls_of(c);
+    *taken = 0;
+    if (c->why)
+        return FOG_E_RESET;
+    if (t->finished)
+        return FOG_E_FINISHED;
+    while (*taken < len && push(t)) {
+        size_t n;
+        ERR_clear_error();
+        int ret = SSL_write_ex(t->ssl, (const uint8_t *)bytes + *taken, len - *taken, &n);
+        if (ret <= 0) {
+            broke(t, ret);
+            break;
+        }
+        *taken += n;
+    }
+    return c->why && !*taken ? FOG_E_RESET : 0;
+}
+
+static int
+tls_finish(struct channel *c)
+{
+    struct tls *t = tls_of(c);
+    if (c->why)
+        return FOG_E_RESET;
+    t->finished = true;
+    tell_end(t);
+    end_below(t);
+    return c->why ? FOG_E_RESET : 0;
+}
+
+static bool
+tls_is_sent(const struct channel *c)
+{
+    const struct tls *t = (const struct tls *)(const void *)c;
+    return !bytes_len(&t->waiting) && t->finished == t->told && channel_is_sent(t->below);
+}
+
+/* ------------------------------------------------------------------------------ coming and going
+ */
+
+static void
+on_below(void *ctx)
+{
+    struct tls *t = ctx;
+    if (!SSL_is_init_finished(t->ssl) && !t->ch.why) {
+        ERR_clear_error();
+        int ret = SSL_do_handshake(t->ssl);
+        if (ret <= 0)
+            broke(t, ret);
+    }
+    if (!t->ch.why)
+        push(t);
+    tell_end(t);
+    end_below(t);
+    channel_notify(&t->ch);
+}
+
+static void
+tls_end(struct channel *c, bool reset)
+{
+    struct tls *t = tls_of(c);
+    struct process *p = t->p;
+    drop_block(t);
+    fogi_bytes_clear(&t->waiting, &t->mem);
+    SSL_free(t->ssl);
+    fogi_tls_free(t->conf);
+    if (reset)
+        fogi_channel_reset(t->below);
+    else
+        fogi_channel_close(t->below);
+    p->al.free(p->al.ctx, t, sizeof *t);
+}
+
+static const struct channel_ops tls_ops = {.kind = "tls",
+                                           .peek = tls_peek,
+                                           .consume = tls_consume,
+                                           .write = tls_write,
+                                           .finish = tls_finish,
+                                           .is_sent = tls_is_sent,
+                                           .end = tls_end};
+
+static SSL *
+new_ssl(struct tls *t, SSL_CTX *ctx)
+{
+    const BIO_METHOD *m = bio_method();
+    SSL *ssl = SSL_new(ctx);
+    BIO *bio = m ? BIO_new(m) : NULL;
+    if (!ssl || !bio) {
+        SSL_free(ssl);
+        BIO_free(bio);
+        return NULL;
+    }
+    BIO_set_data(bio, t);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return ssl;
+}
+
+static struct tls *
+new_tls(struct process *p, struct channel *below, struct tls_conf *conf)
+{
+    struct tls *t = p->al.alloc(p->al.ctx, sizeof *t);
+    if (!t) {
+        fogi_channel_reset(below);
+        return NULL;
+    }
+    memset(t, 0, sizeof *t);
+    fogi_channel_init(&t->ch, &tls_ops, below->loop);
+    t->p = p;
+    t->below = below;
+    t->conf = conf;
+    fogi_tls_hold(conf);
+    mem_init(&t->mem, &p->al);
+    fogi_bytes_init(&t->waiting, 0);
+    t->ssl = new_ssl(t, conf->ctx);
+    if (!t->ssl) {
+        tls_end(&t->ch, true);
+        return NULL;
+    }
+    fogi_channel_own(below, on_below, t); /* begins with the next look */
+    return t;
+}
+
+struct channel *
+fogi_channel_tls_accept(struct process *p, struct channel *below, struct tls_conf *conf)
+{
+    struct tls *t = new_tls(p, below, conf);
+    if (!t)
+        return NULL;
+    SSL_set_accept_state(t->ssl);
+    return &t->ch;
+}
+
+struct channel *
+fogi_channel_tls_connect(struct process *p, struct channel *below, struct tls_conf *conf,
+                         const char *name)
+{
+    struct tls *t = new_tls(p, below, conf);
+    if (!t)
+        return NULL;
+    SSL_set_connect_state(t->ssl);
+    if (!name)
+        return &t->ch;
+    SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (SSL_set_tlsext_host_name(t->ssl, name) == 1 &&
+        (!conf->verify || SSL_set1_host(t->ssl, name) == 1))
+        return &t->ch;
+    fogi_channel_reset(&t->ch);
+    return NULL;
+}
+
+bool
+fogi_channel_tls_is_ready(const struct channel *c)
+{
+    return SSL_is_init_finished(((const struct tls *)(const void *)c)->ssl);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * channel_tls.h - TLS over any other channel, as a channel.
+ *
+ * Decides that an end without close_notify is a broken pipe, not an end (threats S14, P1), and that
+ * a finish tells close_notify and then ends the channel below. Refuses to know what is below.
+ * Invariant: nothing is encrypted while bytes encrypted before wait for the channel below, so at
+ * most one record waits; an idle channel holds no record buffers.
+ */
+#ifndef FOGI_CHANNEL_TLS_H
+#define FOGI_CHANNEL_TLS_H
+
+#include "app/channel.h"
+#include "app/process.h"
+#include "app/tls_conf.h"
+
+/**
+ * The server's side of TLS over `below`.
+ *
+ * Takes      below, also when it fails (then it is reset). t stays the caller's, who may free it.
+ * Effect     the handshake begins; it has failed when the channel breaks
+ * Returns    NULL without memory
+ */
+FOG_CHECKED struct channel *fogi_channel_tls_accept(struct process *p, struct channel *below,
+                                                    struct tls_conf *t);
+
+/** The client's side; as fogi_channel_tls_accept(). name: the server's, told and checked; NULL: it
+ *  has none, only its certificate's signature is checked. */
+FOG_CHECKED struct channel *fogi_channel_tls_connect(struct process *p, struct channel *below,
+                                                     struct tls_conf *t, const char *name);
+
+/** Whether the handshake is done. */
+bool fogi_channel_tls_is_ready(const struct channel *c);
+
+#endif
