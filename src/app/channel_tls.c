@@ -278,6 +278,8 @@ static void
 on_below(void *ctx)
 {
     struct tls *t = ctx;
+    if (t->below->why)
+        channel_break(&t->ch, t->below->why);
     if (!SSL_is_init_finished(t->ssl) && !t->ch.why) {
         ERR_clear_error();
         int ret = SSL_do_handshake(t->ssl);

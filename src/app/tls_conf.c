@@ -98,9 +98,13 @@ read_pkcs12(const char *file, const char *password, EVP_PKEY **key, X509 **own,
     BIO *in = BIO_new_file(file, "rb");
     PKCS12 *p = in ? d2i_PKCS12_bio(in, NULL) : NULL;
     bool good = p && PKCS12_parse(p, password ? password : "", key, own, others) == 1;
+    bool opened = in != NULL, read = p != NULL;
     PKCS12_free(p);
     BIO_free(in);
-    return good ? true : fail_file(error, file);
+    if (good)
+        return true;
+    return !opened ? fail_file(error, file)
+                   : fail(error, "%s: %s", file, read ? "wrong password" : "not a PKCS12 file");
 }
 
 static bool
