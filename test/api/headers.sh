@@ -23,7 +23,10 @@ for header in "$root"/include/foggara/*.h; do
     public=$((public + 1))
 done
 pure=$(awk -F'|' '!/^#/ && $5 ~ /yes/ { gsub(/ /, "", $1); print $1 }' "$root/test/api/layers.txt")
-printf '#include <uv.h>\n#include <libdeflate.h>\n' >"$work/alone.c"
+echo '#define PCRE2_CODE_UNIT_WIDTH 8' >"$work/alone.c"
+for header in uv.h libdeflate.h openssl/evp.h pcre2.h; do
+    echo "#include <$header>" >>"$work/alone.c"
+done
 "$cc" -std=c17 -D_GNU_SOURCE -fsyntax-only "$work/alone.c" 2>/dev/null && libraries=yes || libraries=
 for header in "$root"/src/*/*.h; do
     name=${header#"$root"/src/}
