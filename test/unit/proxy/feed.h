@@ -20,13 +20,11 @@
 
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
-/** cut runs through all ways to cut len bytes: 0 whole, len one by one, else two pieces. */
-#define EVERY_CUT(cut, len) (size_t cut = 0; cut <= (len); cut++)
-
 typedef int (*feed_fn)(void *x, const void *buf, size_t len, size_t *used);
 
-/** Feeds until an error, or until a call leaves bytes unused; *used is the sum. Every piece is a
- *  block of its own, so that a sanitizer sees who reads beyond it. */
+/** Feeds until an error, or until a call leaves bytes unused; *used is the sum. cut 0: whole; len:
+ *  one by one; between: two pieces. A test runs cut through 0..len. Every piece is a block of its
+ *  own, so that a sanitizer sees who reads beyond it. */
 static inline int
 feed(feed_fn input, void *x, const void *bytes, size_t len, size_t cut, size_t *used)
 {
