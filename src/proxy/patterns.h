@@ -41,6 +41,8 @@ struct patterns {
     uint32_t texts_len, texts_cap;
     uint32_t *slots; /* open addressing: index + 1, 0 is empty     */
     uint32_t n_slots;
+    uint8_t *maybe; /* a bit for four hashes each slot: set where a PATTERN_INSIDE may be,
+                       small enough to stay in the cache */
     uint8_t inside_lens[PATTERN_LEN_MAX]; /* lengths that PATTERN_INSIDE has, each once */
     uint8_t n_inside_lens;
     bool has_inside[PATTERN_LEN_MAX + 1];
