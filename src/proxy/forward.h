@@ -17,7 +17,8 @@
 #include "proxy/dest.h"
 #include "proxy/head.h"
 
-#define FORWARD_MAX (HEAD_MAX + DEST_TEXT_MAX + 64) /* bytes of what the origin gets, at most */
+#define FORWARD_MAX                                                                                \
+    (HEAD_MAX + HEAD_FIELDS_MAX + DEST_TEXT_MAX + 32) /* bytes of what the origin gets */
 
 enum forward_kind { FORWARD_CONNECT, FORWARD_REQUEST };
 
@@ -27,7 +28,7 @@ struct body {
     enum head_body framing;
     bool done;     /* all of it has passed          */
     uint64_t left; /* bytes of it, or of this chunk */
-    uint8_t state;
+    uint8_t state, digits;
 };
 
 struct forward {

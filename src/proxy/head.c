@@ -54,15 +54,21 @@ fogi_text_is(struct head_text t, const char *word)
     return t.len == strlen(word) && memcmp(t.at, word, t.len) == 0;
 }
 
+static bool
+same_word(struct head_text a, struct head_text b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.at[i]) != lower(b.at[i]))
+            return false;
+    return true;
+}
+
 bool
 fogi_text_is_word(struct head_text t, const char *word)
 {
-    if (t.len != strlen(word))
-        return false;
-    for (size_t i = 0; i < t.len; i++)
-        if (lower(t.at[i]) != lower(word[i]))
-            return false;
-    return true;
+    return same_word(t, (struct head_text){word, strlen(word)});
 }
 
 static struct head_text
@@ -326,14 +332,14 @@ fogi_head_count(const struct head *h, const char *name)
     return n;
 }
 
-static bool
-lists(struct head_text list, const char *word)
+bool
+fogi_text_lists(struct head_text list, struct head_text word)
 {
     const char *at = list.at, *end = list.at + list.len;
     for (;;) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
         const char *stop = comma ? comma : end;
-        if (fogi_text_is_word(trim(at, (size_t)(stop - at)), word))
+        if (same_word(trim(at, (size_t)(stop - at)), word))
             return true;
         if (!comma)
             return false;
@@ -346,7 +352,7 @@ fogi_head_lists(const struct head *h, const char *name, const char *word)
 {
     struct head_text v;
     for (size_t n = 0; fogi_head_find(h, name, n, &v); n++)
-        if (lists(v, word))
+        if (fogi_text_lists(v, (struct head_text){word, strlen(word)}))
             return true;
     return false;
 }

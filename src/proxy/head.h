@@ -95,6 +95,9 @@ bool fogi_head_lists(const struct head *h, const char *name, const char *word);
 bool fogi_text_is(struct head_text t, const char *word);      /* the same bytes        */
 bool fogi_text_is_word(struct head_text t, const char *word); /* the same but for case */
 
+/** Whether word stands in a comma list, whatever its case. */
+bool fogi_text_lists(struct head_text list, struct head_text word);
+
 /** The Date of a response (RFC 9110 section 5.6.7), ended with a zero. */
 void fogi_head_date(uint64_t unix_ms, char out[HEAD_DATE_LEN + 1]);
 
