@@ -293,20 +293,36 @@ on_below(void *ctx)
     channel_notify(&t->ch);
 }
 
-static void
-tls_end(struct channel *c, bool reset)
+/** Frees t; gives what was below. */
+static struct channel *
+strip(struct tls *t)
 {
-    struct tls *t = tls_of(c);
     struct process *p = t->p;
+    struct channel *below = t->below;
     drop_block(t);
     fogi_bytes_clear(&t->waiting, &t->mem);
     SSL_free(t->ssl);
     fogi_tls_free(t->conf);
-    if (reset)
-        fogi_channel_reset(t->below);
-    else
-        fogi_channel_close(t->below);
     p->al.free(p->al.ctx, t, sizeof *t);
+    return below;
+}
+
+static void
+tls_end(struct channel *c, bool reset)
+{
+    struct channel *below = strip(tls_of(c));
+    if (reset)
+        fogi_channel_reset(below);
+    else
+        fogi_channel_close(below);
+}
+
+struct channel *
+fogi_channel_tls_strip(struct channel *c)
+{
+    c->changed = NULL;
+    pump_cancel(&c->pump);
+    return strip(tls_of(c));
 }
 
 static const struct channel_ops tls_ops = {.kind = "tls",

@@ -29,6 +29,10 @@ FOG_CHECKED struct channel *fogi_channel_tls_accept(struct process *p, struct ch
 FOG_CHECKED struct channel *fogi_channel_tls_connect(struct process *p, struct channel *below,
                                                      struct tls_conf *t, const char *name);
 
+/** Frees c and gives the channel below it, without a word. For one whose handshake failed: what TLS
+ *  said of that is on its way already. */
+struct channel *fogi_channel_tls_strip(struct channel *c);
+
 /** Whether the handshake is done. */
 bool fogi_channel_tls_is_ready(const struct channel *c);
 

@@ -45,6 +45,7 @@ struct role {
     X(streams_reset)          /* any other way                                                   */ \
     X(dials)                                                                                        \
     X(dials_failed)                                                                                 \
+    X(dials_denied)           /* addresses that the policy did not allow                         */ \
     X(limit_dials_hit)        /* had to wait, because so many dials were in flight               */ \
     X(limit_dial_queue_hit)   /* refused, because so many waited already                         */ \
     X(limit_dial_time_hit)    /* no answer from the target in time                               */ \

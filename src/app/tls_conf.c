@@ -32,7 +32,7 @@ static bool FOG_PRINTF(2, 3) fail(char error[TLS_ERROR_MAX], const char *fmt, ..
 static bool
 fail_file(char error[TLS_ERROR_MAX], const char *file)
 {
-    unsigned long e = ERR_peek_last_error();
+    unsigned long e = ERR_peek_error();
     const char *why =
         ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e)) : ERR_reason_error_string(e);
     return fail(error, "%s: %s", file, why ? why : "not what was expected");

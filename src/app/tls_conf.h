@@ -15,7 +15,7 @@
 struct tls_conf;
 
 #define TLS_ERROR_MAX 320
-#define TLS_CERTS_MAX 8
+#define TLS_CERTS_MAX 16
 
 /** Where a server's certificate is: PEM files, or one PKCS12 file. Strings are borrowed. */
 struct tls_server_files {

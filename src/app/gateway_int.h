@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gateway_int.h - what the files of the gateway share.
+ *
+ *     gateway.c          its life: listeners, signals, reload, drain
+ *     gateway_session.c  one connection: from its first byte to its last
+ *     gateway_web.c      what a visitor gets
+ */
+#ifndef FOGI_GATEWAY_INT_H
+#define FOGI_GATEWAY_INT_H
+
+#include "app/channel_tls.h"
+#include "app/failures.h"
+#include "app/gateway.h"
+#include "app/listen.h"
+#include "app/reach.h"
+#include "app/splice.h"
+#include "proxy/site.h"
+#include "proxy/websocks.h"
+
+#define FRESH_MAX 256              /* not authenticated, at once (threats S7)                  */
+#define FRESH_PER_SOURCE 64        /* of these, of one address                                 */
+#define HANDSHAKE_TIME FOG_SEC(10) /* for each step that the far side owes us (S1, S7)         */
+#define IDLE_TIME FOG_SEC(15 * 60) /* without a byte, PONGs included                           */
+#define LINGER_QUIET FOG_SEC(5)    /* reading on after our end, until nothing came for ...     */
+#define LINGER_TIME FOG_SEC(30)    /* ... or in total                                          */
+
+/* clang-format off */
+#define GATEWAY_COUNTERS(X)                                                                         \
+    X(sessions)               /* connections and tunnel streams taken                            */ \
+    X(upgraded)               /* of these, agents with a good password                           */ \
+    X(streams)                /* connected to where they wanted                                  */ \
+    X(refused)                /* could not be                                                    */ \
+    X(visits)                 /* answers as a web server                                         */ \
+    X(bad_heads)              /* of these, to what is no request                                 */ \
+    X(bad_users)              /* of these, to a wrong or unknown user                            */ \
+    X(delayed)                /* answers held back because of such                               */ \
+    X(tls_failed)             /* TLS handshakes that failed                                      */ \
+    X(limit_fresh_hit)        /* ended unheard: too many were not authenticated                  */ \
+    X(limit_fresh_source_hit) /* the same, of one address                                        */ \
+    X(limit_handshake_hit)    /* ended: a step took too long                                     */ \
+    X(limit_idle_hit)         /* ended: no byte for too long                                     */
+/* clang-format on */
+
+struct gateway_counters {
+#define GATEWAY_COUNTER_FIELD(name) uint64_t name;
+    GATEWAY_COUNTERS(GATEWAY_COUNTER_FIELD)
+#undef GATEWAY_COUNTER_FIELD
+};
+
+/** What a reload replaces whole. */
+struct gateway_live {
+    struct gateway_conf *conf;
+    struct tls_conf *tls; /* NULL: no TLS     */
+    struct auth_user *users;
+    struct auth auth;
+    int webroot; /* a directory; -1: none */
+};
+
+struct gateway {
+    struct process *p;
+    struct gateway_live live, next; /* next: read, and about to replace */
+    gateway_load_fn load;
+    void *load_ctx;
+    struct listener listener, redirect;
+    struct failures failures;
+    struct reacher reacher;
+    struct mem mem;      /* of the engines                          */
+    struct list fresh;   /* sessions without a good password, yet   */
+    struct list settled; /* all others                              */
+    uint32_t n_fresh, n_settled;
+    uint64_t ids; /* of streams, given so far                */
+    struct gateway_counters n;
+};
+
+enum session_phase {
+    SESSION_ENGINE,  /* the engine reads what comes                                             */
+    SESSION_HELD,    /* an answer waits, because of failures                                    */
+    SESSION_ANSWER,  /* an answer of the web server is being sent                               */
+    SESSION_REACH,   /* a connection is being made, or the first byte is awaited                */
+    SESSION_SPLICED, /* joined: splice.h has both channels                                      */
+    SESSION_LINGER   /* we have ended: what still comes is read, so that it becomes no reset    */
+};
+
+struct web_answer;
+
+struct session {
+    struct list link;
+    struct gateway *g;
+    struct channel *c; /* NULL: splice has it */
+    struct fog_addr peer;
+    struct ws_server ws;
+    enum session_phase phase;
+    bool fresh, tls, kcp, redirect;
+    uint64_t id;   /* of the stream, for the log; 0: none yet                                  */
+    char user[64]; /* whose; cut                                                               */
+    struct web_answer *web;
+    struct reach *reach;
+    struct channel *far;
+    struct splice splice;
+    struct alarm alarm;
+    fog_time since, moved; /* the step's begin; when a byte came last                           */
+};
+
+/** Takes a connection or a stream; c: also when it fails. kcp: for the log. */
+void fogi_gateway_take(struct gateway *g, struct channel *c, const struct fog_addr *peer, bool kcp);
+
+/** As fogi_gateway_take(), on the port that only redirects: never TLS. */
+void fogi_gateway_take_redirect(struct gateway *g, struct channel *c, const struct fog_addr *peer);
+
+/** Ends at once whatever it is doing. */
+void fogi_session_kill(struct session *s);
+
+/* gateway_web.c */
+
+/** Makes the answer to the request in s->ws.head; false without memory. */
+FOG_CHECKED bool fogi_web_answer(struct session *s);
+/** Makes the answer to what is no request. */
+FOG_CHECKED bool fogi_web_error(struct session *s, int status);
+/** Sends what fits. 1: all is sent; 0: more later; FOG_E_RESET. */
+FOG_CHECKED int fogi_web_send(struct session *s);
+/** Whether the connection stays after this answer. */
+bool fogi_web_stays(const struct session *s);
+void fogi_web_free(struct session *s);
+
+/** A directory to serve from; -1 and errno. */
+int fogi_web_open_root(const char *path);
+
+uint64_t fogi_unix_ms(void);
+
+#endif

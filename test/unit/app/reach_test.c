@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "channel_rig.h"
+
+#include "app/reach.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct reacher r;
+static struct policy policy;
+
+struct answer {
+    unsigned n;
+    struct channel *c;
+    enum socks_rep rep;
+    const char *why;
+};
+
+static struct answer got;
+static int listening = -1;
+static uint16_t port;
+
+static void
+on_answer(void *ctx, struct channel *c, enum socks_rep rep, const char *why)
+{
+    struct answer *a = ctx;
+    a->n++;
+    a->c = c;
+    a->rep = rep;
+    a->why = why;
+}
+
+/** A listener on 127.0.0.1; port is its port. */
+static void
+listen_here(void)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET};
+    socklen_t len = sizeof sin;
+    struct sockaddr *sa = (struct sockaddr *)(void *)&sin;
+    listening = socket(AF_INET, SOCK_STREAM, 0);
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listening, sa, len), 0);
+    assert_int_equal(listen(listening, 16), 0);
+    assert_int_equal(getsockname(listening, sa, &len), 0);
+    port = ntohs(sin.sin_port);
+}
+
+static int
+setup(void **state)
+{
+    if (rig_setup(state))
+        return -1;
+    listen_here();
+    memset(&got, 0, sizeof got);
+    fogi_policy_init(&policy);
+    fogi_reacher_init(&r, &p, NULL);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    fogi_reacher_deinit(&r);
+    close(listening);
+    return rig_teardown(state);
+}
+
+static struct dest
+dest(const char *host)
+{
+    struct dest d;
+    char text[300];
+    memset(&d, 0, sizeof d);
+    snprintf(text, sizeof text, "%s:%u", host, port);
+    assert_int_equal(fogi_dest_authority(&d, text, strlen(text), 0), 0);
+    return d;
+}
+
+static bool
+answered(void)
+{
+    return got.n > 0;
+}
+
+static void
+ask(const char *host)
+{
+    struct dest d = dest(host);
+    struct reach *a;
+    memset(&got, 0, sizeof got);
+    assert_int_equal(fogi_reach(&a, &r, &d, on_answer, &got), 0);
+    assert_int_equal(got.n, 0); /* never from within */
+    rig_until(answered, "the answer had come");
+    rig_turns(3);
+    assert_int_equal(got.n, 1);
+    print_message("%s: %d %s\n", host, got.rep, got.why ? got.why : "");
+}
+
+static void
+what_listens_is_reached(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        ask(hosts[i]);
+        assert_int_equal(got.rep, SOCKS_OK);
+        assert_non_null(got.c);
+        fogi_channel_reset(got.c);
+    }
+}
+
+static void
+the_reason_is_the_true_one(void **state)
+{
+    (void)state;
+    close(listening);
+    listening = -1;
+    ask("127.0.0.1");
+    assert_int_equal(got.rep, SOCKS_REFUSED);
+    ask("no-such-host.invalid");
+    assert_int_equal(got.rep, SOCKS_HOST_UNREACHABLE);
+    assert_null(got.c);
+}
+
+static void
+the_policy_sees_every_address(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *host, *allow;
+        enum socks_rep rep;
+    } rows[] = {
+        {"127.0.0.1", NULL, SOCKS_DENIED},          {"localhost", NULL, SOCKS_DENIED},
+        {"[::ffff:127.0.0.1]", NULL, SOCKS_DENIED}, {"[::1]", NULL, SOCKS_DENIED},
+        {"10.0.0.1", NULL, SOCKS_DENIED},           {"127.0.0.1", "127.0.0.1/32", SOCKS_OK},
+        {"localhost", "127.0.0.1/32", SOCKS_OK}, /* whatever else it may mean is left out */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fogi_policy_init(&policy);
+        if (rows[i].allow)
+            assert_int_equal(fogi_policy_add(&policy, rows[i].allow, strlen(rows[i].allow), true),
+                             0);
+        fogi_reacher_set(&r, &policy);
+        ask(rows[i].host);
+        assert_int_equal(got.rep, rows[i].rep);
+        fogi_channel_reset(got.c);
+    }
+    assert_true(p.n.dials_denied >= 5);
+}
+
+static void
+our_own_port_is_no_way_round(void **state)
+{
+    (void)state;
+    fogi_policy_init(&policy);
+    assert_int_equal(fogi_policy_add(&policy, "127.0.0.1/32", 12, true), 0);
+    assert_int_equal(fogi_policy_listens(&policy, port), 0);
+    fogi_reacher_set(&r, &policy);
+    ask("127.0.0.1");
+    assert_int_equal(got.rep, SOCKS_DENIED);
+}
+
+static void
+one_is_forgotten_at_any_moment(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
+    for (unsigned n = 0; n < 12; n++) {
+        struct dest d = dest(hosts[n % 2]);
+        struct reach *a;
+        memset(&got, 0, sizeof got);
+        assert_int_equal(fogi_reach(&a, &r, &d, on_answer, &got), 0);
+        for (unsigned i = 0; i < n && !got.n; i++)
+            rig_turns(1);
+        if (got.n)
+            fogi_channel_reset(got.c);
+        else
+            fogi_reach_forget(a);
+        memset(&got, 0, sizeof got);
+        rig_turns(5);
+        assert_int_equal(got.n, 0);
+    }
+}
+
+static void
+so_many_at_once_and_so_many_wait(void **state)
+{
+    (void)state;
+    static struct answer all[REACHES_MAX + REACH_QUEUE_MAX + 1];
+    static struct reach *asks[REACHES_MAX + REACH_QUEUE_MAX];
+    struct dest d = dest("no-such-host.invalid");
+    unsigned n = 0;
+    struct reach *over;
+    memset(all, 0, sizeof all);
+    for (; n < REACHES_MAX; n++)
+        assert_int_equal(fogi_reach(&asks[n], &r, &d, on_answer, &all[n]), 0);
+    r.pump.run(&r.pump); /* the turn's end: these are at work now */
+    assert_int_equal(r.n_active, REACHES_MAX);
+    assert_int_equal(p.n.limit_dials_hit, 0);
+    for (; n < REACHES_MAX + REACH_QUEUE_MAX; n++)
+        assert_int_equal(fogi_reach(&asks[n], &r, &d, on_answer, &all[n]), 0);
+    assert_int_equal(p.n.limit_dials_hit, REACH_QUEUE_MAX);
+    assert_int_equal(p.n.limit_dial_queue_hit, 0);
+    assert_int_equal(fogi_reach(&over, &r, &d, on_answer, &all[n]), FOG_E_LIMIT);
+    assert_int_equal(p.n.limit_dial_queue_hit, 1);
+    while (n--)
+        if (!all[n].n)
+            fogi_reach_forget(asks[n]);
+    while (p.loop.requests)
+        rig_turns(1);
+}
+
+static void
+families_take_turns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *in, *out;
+    } rows[] = {{"", ""},
+                {"4", "4"},
+                {"6", "6"},
+                {"46", "46"},
+                {"664", "646"},
+                {"4446", "4644"},
+                {"666444", "646464"},
+                {"444", "444"},
+                {"66644", "64646"},
+                {"46664444", "46464644"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fog_addr a[8];
+        unsigned n = (unsigned)strlen(rows[i].in), last4 = 0, last6 = 0;
+        memset(a, 0, sizeof a);
+        for (unsigned j = 0; j < n; j++) {
+            a[j].port = (uint16_t)(j + 1);
+            if (rows[i].in[j] == '4')
+                a[j].ip[10] = a[j].ip[11] = 0xff;
+        }
+        fogi_reach_order(a, n);
+        for (unsigned j = 0; j < n; j++) {
+            bool is4 = fogi_addr_is_v4(&a[j]);
+            unsigned *last = is4 ? &last4 : &last6;
+            assert_int_equal(is4 ? '4' : '6', rows[i].out[j]);
+            assert_true(a[j].port > *last); /* each family keeps its order */
+            *last = a[j].port;
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_listens_is_reached, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_reason_is_the_true_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_policy_sees_every_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(our_own_port_is_no_way_round, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_is_forgotten_at_any_moment, setup, teardown),
+        cmocka_unit_test_setup_teardown(so_many_at_once_and_so_many_wait, setup, teardown),
+        cmocka_unit_test(families_take_turns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
