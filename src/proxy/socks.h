@@ -72,7 +72,7 @@ void fogi_socks_server_init(struct socks_server *s, const char *user, const char
  * BIND and UDP (07), unknown kind of address (08), a host that is none or port 0 (01).
  * A first byte other than 5 is answered with nothing at all.
  *
- * Returns    FOG_E_FORMAT   it does not speak SOCKS5: close (SOCKS_FAILED, nothing to say)
+ * Returns    FOG_E_FORMAT   it does not speak SOCKS5: close (SOCKS_FAILED, nothing more to say)
  */
 FOG_CHECKED int fogi_socks_server_input(struct socks_server *s, const void *buf, size_t len,
                                         size_t *used);
@@ -95,7 +95,7 @@ struct socks_client {
     uint8_t rep; /* from SOCKS_C_DONE or SOCKS_C_FAILED on; any value */
     struct outbox out;
     /* own business of socks.c */
-    bool strict;
+    bool strict, broken;
     uint16_t len, need, request_len;
     uint8_t head[5];
     uint8_t said[3 + SOCKS_REQUEST_MAX];
