@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * gateway.c - the life of a gateway: listeners, certificates and users, reload, drain.
+ * gateway.c - the life of a gateway: certificates and users, reload, drain.
  *
  * Decides what a reload may change: everything that needs no other socket, all of it or nothing.
  * Refuses to know the protocol (gateway_session.c). Invariant: connections that stand are not
@@ -8,7 +8,6 @@
  */
 #include "app/gateway_int.h"
 
-#include "app/channel_tcp.h"
 #include "app/stats.h"
 #include "io/log.h"
 
@@ -101,40 +100,6 @@ use_policy(struct gateway *g)
     fogi_reacher_set(&g->reacher, &c->policy);
 }
 
-/* ------------------------------------------------------------------------------------- listening
- */
-
-static void
-take(struct gateway *g, uv_stream_t *stream, bool redirect)
-{
-    struct channel *c;
-    struct fog_addr peer;
-    int err = fogi_channel_tcp_accept(&c, g->p, stream);
-    if (err) {
-        LOG_LIMITED(LOG_AT_WARN, "cannot take a connection: %s", fogi_io_text(err));
-        fogi_listen_drop(g->p, stream);
-        return;
-    }
-    g->p->n.accepted++;
-    fogi_channel_tcp_peer(c, &peer);
-    if (redirect)
-        fogi_gateway_take_redirect(g, c, &peer);
-    else
-        fogi_gateway_take(g, c, &peer, false);
-}
-
-static void
-on_incoming(void *ctx, uv_stream_t *stream)
-{
-    take(ctx, stream, false);
-}
-
-static void
-on_incoming_redirect(void *ctx, uv_stream_t *stream)
-{
-    take(ctx, stream, true);
-}
-
 /* ------------------------------------------------------------------------------------------ role
  */
 
@@ -154,8 +119,7 @@ static void
 drain(void *self)
 {
     struct gateway *g = self;
-    fogi_listen_close(&g->listener);
-    fogi_listen_close(&g->redirect);
+    fogi_gateway_shut(g);
     end_sessions(&g->fresh, false);
     end_sessions(&g->settled, false);
 }
@@ -255,21 +219,6 @@ log_start(const struct gateway *g)
 }
 
 static int
-begin(struct gateway *g)
-{
-    const struct gateway_conf *c = g->live.conf;
-    struct hostport at = c->listen;
-    int err = fogi_listen(&g->listener, g->p, &at, on_incoming, g);
-    if (!err && c->redirect) {
-        at.port = c->redirect;
-        err = fogi_listen(&g->redirect, g->p, &at, on_incoming_redirect, g);
-    }
-    if (err)
-        fogi_listen_complain("gateway", &at, "tcp", err);
-    return err;
-}
-
-static int
 run(struct gateway *g)
 {
     struct process *p = g->p;
@@ -277,11 +226,9 @@ run(struct gateway *g)
     mem_init(&g->mem, &p->al);
     int err = fogi_loop_random(&p->loop, key, sizeof key);
     if (!err)
-        err = begin(g);
-    if (err) {
-        fogi_listen_close(&g->listener);
+        err = fogi_gateway_open(g, g->live.conf);
+    if (err)
         return fogi_process_free(p, EXIT_UNAVAILABLE);
-    }
     fogi_failures_init(&g->failures, key);
     fogi_reacher_init(&g->reacher, p, NULL);
     use_policy(g);

@@ -3,6 +3,7 @@
  * gateway_int.h - what the files of the gateway share.
  *
  *     gateway.c          its life: listeners, signals, reload, drain
+ *     gateway_door.c     ports, and who may stand in the door
  *     gateway_session.c  one connection: from its first byte to its last
  *     gateway_web.c      what a visitor gets
  */
@@ -19,7 +20,8 @@
 #include "proxy/websocks.h"
 
 #define FRESH_MAX 256              /* not authenticated, at once (threats S7)                  */
-#define FRESH_PER_SOURCE 64        /* of these, of one address                                 */
+#define FRESH_GRACE FOG_SEC(2)     /* what each of them has when others wait               */
+#define FRESH_KCP_MAX 1024         /* the same for streams of tunnels, which cannot wait   */
 #define HANDSHAKE_TIME FOG_SEC(10) /* for each step that the far side owes us (S1, S7)         */
 #define IDLE_TIME FOG_SEC(15 * 60) /* without a byte, PONGs included                           */
 #define LINGER_QUIET FOG_SEC(5)    /* reading on after our end, until nothing came for ...     */
@@ -36,8 +38,8 @@
     X(bad_users)              /* of these, to a wrong or unknown user                            */ \
     X(delayed)                /* answers held back because of such                               */ \
     X(tls_failed)             /* TLS handshakes that failed                                      */ \
-    X(limit_fresh_hit)        /* ended unheard: too many were not authenticated                  */ \
-    X(limit_fresh_source_hit) /* the same, of one address                                        */ \
+    X(limit_fresh_waited)     /* had to wait: too many were not authenticated                    */ \
+    X(limit_fresh_hit)        /* ended unheard, because others waited or it was one too many     */ \
     X(limit_handshake_hit)    /* ended: a step took too long                                     */ \
     X(limit_idle_hit)         /* ended: no byte for too long                                     */
 /* clang-format on */
@@ -57,12 +59,22 @@ struct gateway_live {
     int webroot; /* a directory; -1: none */
 };
 
+/** A port. */
+struct door {
+    struct gateway *g;
+    struct listener listener;
+    uv_stream_t *held; /* a connection waits on it for a place; NULL: none */
+    bool redirect;
+};
+
 struct gateway {
     struct process *p;
     struct gateway_live live, next; /* next: read, and about to replace */
     gateway_load_fn load;
     void *load_ctx;
-    struct listener listener, redirect;
+    struct door door, redirect;
+    struct pump room; /* somebody waits, and a place is free  */
+    struct alarm room_time;
     struct failures failures;
     struct reacher reacher;
     struct mem mem;      /* of the engines                          */
@@ -99,7 +111,8 @@ struct session {
     struct channel *far;
     struct splice splice;
     struct alarm alarm;
-    fog_time since, moved; /* the step's begin; when a byte came last                           */
+    fog_time born;         /* when it came, or began its request anew                            */
+    fog_time since, moved; /* the step's begin; when a byte came last                            */
 };
 
 /** Takes a connection or a stream; c: also when it fails. kcp: for the log. */
@@ -110,6 +123,17 @@ void fogi_gateway_take_redirect(struct gateway *g, struct channel *c, const stru
 
 /** Ends at once whatever it is doing. */
 void fogi_session_kill(struct session *s);
+
+/* gateway_door.c */
+
+/** Listens; 0 or a negative errno, after having told the user. */
+FOG_CHECKED int fogi_gateway_open(struct gateway *g, const struct gateway_conf *c);
+/** Takes nothing more. Idempotent. */
+void fogi_gateway_shut(struct gateway *g);
+/** A place has become free. */
+void fogi_gateway_has_room(struct gateway *g);
+/** Whether a stream of a tunnel may come in. */
+bool fogi_gateway_has_room_kcp(struct gateway *g);
 
 /* gateway_web.c */
 

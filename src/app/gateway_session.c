@@ -34,9 +34,10 @@ static void
 leave_list(struct session *s)
 {
     list_unlink(&s->link);
-    if (s->fresh)
+    if (s->fresh) {
         s->g->n_fresh--;
-    else
+        fogi_gateway_has_room(s->g);
+    } else
         s->g->n_settled--;
 }
 
@@ -290,6 +291,9 @@ look_answer(struct session *s)
     }
     fogi_web_free(s);
     fogi_ws_server_again(&s->ws);
+    s->born = process_now(s->g->p);
+    list_unlink(&s->link); /* the list is in the order of birth */
+    list_push(&s->g->fresh, &s->link);
     set_step(s, SESSION_ENGINE, HANDSHAKE_TIME);
     channel_notify(s->c);
 }
@@ -548,34 +552,10 @@ on_alarm(struct alarm *a)
 /* ------------------------------------------------------------------------------------- taking in
  */
 
-/** Makes room: one source may not take all places, and the oldest goes when all are taken, because
- *  an honest handshake is over soon. */
-static void
-make_room(struct gateway *g, const struct fog_addr *peer)
-{
-    struct session *oldest_of_peer = NULL;
-    unsigned n = 0;
-    for (struct list *i = g->fresh.prev; i != &g->fresh; i = i->prev) {
-        struct session *s = list_entry(i, struct session, link);
-        if (memcmp(s->peer.ip, peer->ip, sizeof peer->ip))
-            continue;
-        oldest_of_peer = s;
-        n++;
-    }
-    if (n >= FRESH_PER_SOURCE) {
-        g->n.limit_fresh_source_hit++;
-        fogi_session_kill(oldest_of_peer);
-    } else if (g->n_fresh >= FRESH_MAX) {
-        g->n.limit_fresh_hit++;
-        fogi_session_kill(list_entry(g->fresh.next, struct session, link));
-    }
-}
-
 static struct session *
 new_session(struct gateway *g, struct channel *c, const struct fog_addr *peer)
 {
     struct process *p = g->p;
-    make_room(g, peer);
     struct session *s = budget_is_tight(&p->budget) ? NULL : p->al.alloc(p->al.ctx, sizeof *s);
     if (!s) {
         p->n.limit_tight_hit++;
@@ -592,6 +572,7 @@ new_session(struct gateway *g, struct channel *c, const struct fog_addr *peer)
     s->c = c;
     s->peer = *peer;
     s->fresh = true;
+    s->born = process_now(p);
     list_init(&s->link);
     list_push(&g->fresh, &s->link);
     g->n_fresh++;
@@ -607,6 +588,11 @@ void
 fogi_gateway_take(struct gateway *g, struct channel *c, const struct fog_addr *peer, bool kcp)
 {
     struct tls_conf *tls = g->live.tls;
+    if (kcp && !fogi_gateway_has_room_kcp(g)) {
+        g->n.limit_fresh_hit++;
+        fogi_channel_reset(c);
+        return;
+    }
     if (tls)
         c = fogi_channel_tls_accept(g->p, c, tls);
     struct session *s = c ? new_session(g, c, peer) : NULL;
