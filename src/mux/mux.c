@@ -67,7 +67,7 @@ init(struct fog_mux *m, const struct fog_mux_options *o, fog_time now)
     struct rng seed = {o->seed};
     m->o = *o;
     m->framing = &fogi_h2;
-    m->now = now;
+    m->now = m->lately_at = now;
     m->extended = o->extended;
     m->hello_due = o->role == FOG_CLIENT;
     m->next_id = 1;
