@@ -322,11 +322,10 @@ answer_stranger(struct fog_endpoint *e, const struct fog_addr *from, const void 
     struct unknown *u = &e->unknown[e->n_unknown];
     uint32_t conv = e->o.session.kcp.conv;
     uint8_t farewell[FOG_FAREWELL_LEN];
-    fog_kcp_unknown(buf, len, conv, u->buf, sizeof u->buf, &u->len);
+    fog_mux_farewell(farewell);
+    u->len = fog_kcp_unknown(buf, len, conv, farewell, sizeof farewell, u->buf, sizeof u->buf);
     if (u->len == 0)
         return;
-    fog_mux_farewell(farewell);
-    fog_kcp_unknown_says(buf, len, conv, farewell, sizeof farewell, u->buf, sizeof u->buf, &u->len);
     u->to = *from;
     e->n_unknown++;
 }
