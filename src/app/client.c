@@ -187,7 +187,7 @@ on_incoming(void *ctx, uv_stream_t *listener)
     struct relay *r = budget_is_tight(&p->budget) ? NULL : fogi_relay_new(p);
     if (!r) {
         p->n.limit_tight_hit++;
-        fogi_listen_drop(p, listener);
+        fogi_listen_drop(listener);
         return;
     }
     p->n.accepted++;
