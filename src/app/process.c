@@ -93,19 +93,23 @@ on_drained(struct alarm *a)
 /* --------------------------------------------------------------------------------------- signals
  */
 
-static void
+/** Whether there were any. */
+static bool
 log_changes(const struct conf *was, const struct conf *is)
 {
+    bool any = false;
     char a[CONF_HOST_MAX + 16], b[CONF_HOST_MAX + 16];
     for (int i = 0; i < CONF_KEY_N; i++) {
         enum conf_key key = (enum conf_key)i;
         if (!fogi_conf_in_mode(key, is->mode) || fogi_conf_same(was, is, key))
             continue;
+        any = true;
         fogi_conf_text(was, key, a, sizeof a);
         fogi_conf_text(is, key, b, sizeof b);
         fogi_log(LOG_AT_INFO, "reload: %s %s -> %s%s", fogi_conf_name(key), a, b,
                  fogi_conf_live(key) == CONF_LIVE_NEXT ? ", for the next tunnel" : "");
     }
+    return any;
 }
 
 static void
@@ -119,10 +123,10 @@ reload(struct process *p)
     }
     p->n.reloads++;
     fogi_log_level(next.log_level);
-    log_changes(&was, &next);
+    bool any = log_changes(&was, &next);
     p->conf = next;
     p->role->reload(p->self, &was);
-    fogi_log(LOG_AT_INFO, "reload: done");
+    fogi_log(LOG_AT_INFO, any ? "reload: done" : "reload: nothing has changed");
 }
 
 static void

@@ -103,6 +103,9 @@ class Reload(fog.Test):
         server, client = self.pair(target.port)
         for p in (server, client):
             p.signal(signal.SIGHUP)
+            p.wait_log("reload: all settings are flags")
+            p.wait_log("reload: nothing has changed")
+            self.assertNotIn("reload: done", p.log())
         self.assert_echoes(client)
 
 
