@@ -72,8 +72,8 @@ place(struct client *c, struct relay *r)
         struct carrier *carrier = &c->slots[i].now->carrier;
         struct fog_stream *st;
         int rc = fog_session_open(carrier->session, &st, now);
-        carrier->touched(carrier);
         if (!rc) {
+            carrier->touched(carrier); /* not after a refusal: its turn would bring us here again */
             fogi_relay_attach(r, carrier, st);
             /* Should the server have lost the tunnel meanwhile, nothing is lost with it, and the
              * connection gets another. Costs one round trip after a silence. */
