@@ -407,10 +407,13 @@ fog_endpoint_output(struct fog_endpoint *e, struct fog_addr *to, void *buf, size
         if (*len > 0)
             break;
         list_unlink(&p->dirty);
-        if (p->dropped && fogi_session_is_over(p->session))
+        if (p->dropped && fogi_session_is_over(p->session)) {
             free_peer(e, p);
-        else
-            set_timer(e, p); /* a last word may have to wait for the pacer */
+            continue;
+        }
+        set_timer(e, p); /* a last word may have to wait for the pacer */
+        if (!list_is_linked(&p->talking))
+            list_push(&e->talking, &p->talking); /* what was sent has made room for writers */
     }
     if (*len > 0) {
         e->n.datagrams_out++;
