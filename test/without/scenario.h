@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#define NEVER 1e6 /* the figure of what does not happen */
+
 /* Each plays one world that follows from the seed, and returns its figure. */
 
 double repeated_round_trip(uint64_t seed);

@@ -52,7 +52,7 @@ drops_since(const struct world *w, struct drops from)
 double
 sender_is_faster(uint64_t seed)
 {
-    static const struct link link = {.mbps = 20, .rtt_ms = 50, .queue_ms = 20};
+    static const struct link link = {.mbps = 20, .rtt_ms = 50, .queue_ms = 20, .loss = 0.001};
     struct world w;
     open_bulk(&w, &link, seed, 0);
     struct drops from = drops_now(&w);
@@ -102,8 +102,8 @@ deep_queue(uint64_t seed)
 double
 longer_way(uint64_t seed)
 {
-    static const struct link near = {.mbps = 20, .rtt_ms = 40, .queue_ms = 100};
-    static const struct link far = {.mbps = 20, .rtt_ms = 140, .queue_ms = 100};
+    static const struct link near = {.mbps = 20, .rtt_ms = 40, .queue_ms = 100, .loss = 0.001};
+    static const struct link far = {.mbps = 20, .rtt_ms = 140, .queue_ms = 100, .loss = 0.001};
     struct world w;
     open_bulk(&w, &near, seed, 5);
     world_link(&w, &far);
@@ -138,7 +138,7 @@ believed_loss(struct world *w, unsigned ms)
     for (unsigned i = 0; i < ms; i += 10) {
         world_run(w, FOG_MS(10));
         const struct kcp *k = (const struct kcp *)(const void *)w->a.arq;
-        double p = 100 * cc_random_loss(&k->cc);
+        double p = 100 * k->cc.model.p;
         most = p > most ? p : most;
     }
     return most;
@@ -188,7 +188,7 @@ late_is_not_lost(uint64_t seed)
 double
 bulk_after_talk(uint64_t seed)
 {
-    static const struct link link = {.mbps = 50, .rtt_ms = 100, .queue_ms = 100};
+    static const struct link link = {.mbps = 50, .rtt_ms = 100, .queue_ms = 100, .loss = 0.001};
     struct world w;
     open_bulk(&w, &link, seed, 3);
     w.a.bulk = false;

@@ -13,7 +13,7 @@
 double
 shallow_queue(uint64_t seed)
 {
-    static const struct link link = {.mbps = 50, .rtt_ms = 50, .queue_ms = 10};
+    static const struct link link = {.mbps = 50, .rtt_ms = 50, .queue_ms = 10, .loss = 0.001};
     struct world w;
     world_open(&w, &link, seed, NULL, NULL);
     w.a.bulk = true;
@@ -195,7 +195,7 @@ lost_hello(uint64_t seed)
         fog_arq_status(w.b.arq, &b);
     } while ((!a.hello || !b.hello) && w.now < start + FOG_SEC(5));
     world_close(&w);
-    return (double)(w.now - start) / 1000;
+    return a.hello && b.hello ? (double)(w.now - start) / 1000 : NEVER;
 }
 
 /* Fills b's window, then b takes everything. Returns ms until something new has come. */
@@ -217,7 +217,7 @@ reopened(struct world *w, bool dark)
     }
     while (w->b.got == had && w->now < start + FOG_SEC(30))
         world_run(w, FOG_MS(1));
-    return (double)(w->now - start) / 1000;
+    return w->b.got > had ? (double)(w->now - start) / 1000 : NEVER;
 }
 
 static void

@@ -93,15 +93,25 @@ verdict(const struct row *r, const struct figures *with, const struct figures *s
     return (most ? sans->least <= r->limit : sans->most >= r->limit) ? "NOT NEEDED" : "ok";
 }
 
+static void
+print_figure(double x)
+{
+    if (x >= NEVER)
+        printf("%8s | ", "never");
+    else
+        printf("%8.2f | ", x);
+}
+
 static bool
 try(const struct row *r)
 {
     struct figures with = play(r, NOTHING_OFF), sans = play(r, r->off);
     bool most = r->bound == AT_MOST;
     const char *says = verdict(r, &with, &sans);
-    printf("%-22s | %-52s | %8.2f | %8.2f | %s %7.2f %-5s | %s\n", r->mechanism, r->scenario,
-           most ? with.most : with.least, most ? sans.least : sans.most,
-           most ? "<=" : ">=", r->limit, r->unit, says);
+    printf("%-22s | %-52s | ", r->mechanism, r->scenario);
+    print_figure(most ? with.most : with.least);
+    print_figure(most ? sans.least : sans.most);
+    printf("%s %7.2f %-5s | %s\n", most ? "<=" : ">=", r->limit, r->unit, says);
     fflush(stdout);
     return strcmp(says, "ok") == 0;
 }
