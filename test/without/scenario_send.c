@@ -58,6 +58,27 @@ words(uint64_t seed)
     return ms[N * 95 / 100] / link.rtt_ms;
 }
 
+/* A peer of 1024 segments on a way that holds nearly as many, one datagram in five lost: share of
+ * the link, in per cent. */
+double
+small_window(uint64_t seed)
+{
+    static const struct link link = {.mbps = 40, .rtt_ms = 200, .queue_ms = 100, .loss = 0.2};
+    struct world w;
+    struct fog_kcp_options o;
+    world_options(&o);
+    o.hello_len = 0;
+    o.rcv_wnd = 1024;
+    world_open(&w, &link, seed, NULL, &o);
+    w.a.bulk = true;
+    world_run(&w, FOG_SEC(3));
+    uint64_t before = w.b.got;
+    world_run(&w, FOG_SEC(10));
+    double got = (double)(w.b.got - before);
+    world_close(&w);
+    return 100 * got / (link.mbps * 1e6 / 8 * (1 - link.loss) * 10);
+}
+
 /* Messages of a full segment, hardly apart: copies per round trip. */
 double
 dear_copies(uint64_t seed)

@@ -37,6 +37,7 @@ enum mechanism {
     /* sending */
     OFF_PACE,    /* all that may leave leaves at once                                           */
     OFF_COPIES,  /* nothing is sent again before it is known to be lost                         */
+    OFF_SPARE,   /* nor is a repair sent twice where the window has no room for its loss        */
     OFF_CEILING, /* copies cost what they cost                                                  */
     OFF_FIXED,   /* no fixed rate: the model in its place                                       */
     OFF_CLASSIC, /* no classic mode: the model in its place                                     */
@@ -62,11 +63,8 @@ uint64_t without_asked(void);
 void without_forget_loss(void);
 void without_forget_model(void);
 
-/* The head of a stand-in; its body follows. The real one is called as REAL(name). */
-#define STAND_IN(result, name, params)                                                             \
-    result __real_##name params;                                                                   \
-    result __wrap_##name params;                                                                   \
-    result __wrap_##name params
-#define REAL(name) __real_##name
+/* Before a stand-in, which is named __wrap_NAME: it and the real one, __real_NAME, are as NAME is.
+ */
+#define STAND_IN(name) extern __typeof__(name) __real_##name, __wrap_##name
 
 #endif

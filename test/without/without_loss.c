@@ -60,9 +60,11 @@ long_rto(const struct loss *s)
     return s->rtt + (s->slack > RTO_LEAST ? s->slack : RTO_LEAST);
 }
 
-STAND_IN(struct tx *, fogi_txlog_find, (const struct txlog *l, uint32_t ts, uint32_t sn))
+STAND_IN(fogi_txlog_find);
+struct tx *
+__wrap_fogi_txlog_find(const struct txlog *l, uint32_t ts, uint32_t sn)
 {
-    struct tx *t = REAL(fogi_txlog_find)(l, ts, sn);
+    struct tx *t = __real_fogi_txlog_find(l, ts, sn);
     if (!without(OFF_STAMPS) || !t || t->first)
         return t;
     for (uint32_t number = txlog_number(l, ts); number != l->tail;) {
@@ -74,24 +76,28 @@ STAND_IN(struct tx *, fogi_txlog_find, (const struct txlog *l, uint32_t ts, uint
 }
 
 /* What is spared stays in the log. */
-STAND_IN(bool, fogi_txlog_room, (struct txlog * l, struct mem *m, uint32_t keep, fog_time old))
+STAND_IN(fogi_txlog_room);
+bool
+__wrap_fogi_txlog_room(struct txlog *l, struct mem *m, uint32_t keep, fog_time old)
 {
     if (without(OFF_RECORDS) && first_spared(l))
         keep = spared.number[spared.head % SPARED_MOST];
-    return REAL(fogi_txlog_room)(l, m, keep, old);
+    return __real_fogi_txlog_room(l, m, keep, old);
 }
 
-STAND_IN(bool, fogi_loss_next, (struct loss * s, struct txlog *l, uint32_t *number))
+STAND_IN(fogi_loss_next);
+bool
+__wrap_fogi_loss_next(struct loss *s, struct txlog *l, uint32_t *number)
 {
     if (!without(OFF_RECORDS))
-        return REAL(fogi_loss_next)(s, l, number);
+        return __real_fogi_loss_next(s, l, number);
     struct tx *t = first_spared(l);
     if (t && t->sent_at + long_rto(s) <= s->now) {
         *number = spared.number[spared.head++ % SPARED_MOST];
         fogi_txlog_resolve(l, t, TX_LOST);
         return true;
     }
-    while (REAL(fogi_loss_next)(s, l, number)) {
+    while (__real_fogi_loss_next(s, l, number)) {
         if (txlog_at(l, *number)->first)
             return true;
         spare(l, *number);
@@ -99,9 +105,11 @@ STAND_IN(bool, fogi_loss_next, (struct loss * s, struct txlog *l, uint32_t *numb
     return false;
 }
 
-STAND_IN(fog_time, fogi_loss_deadline, (const struct loss *s, const struct txlog *l, fog_time rto))
+STAND_IN(fogi_loss_deadline);
+fog_time
+__wrap_fogi_loss_deadline(const struct loss *s, const struct txlog *l, fog_time rto)
 {
-    fog_time at = REAL(fogi_loss_deadline)(s, l, rto);
+    fog_time at = __real_fogi_loss_deadline(s, l, rto);
     bool overdue = at != FOG_TIME_NEVER && s->recheck == FOG_TIME_NEVER;
     if (without(OFF_RECORDS)) {
         const struct tx *t = first_spared(l);
@@ -116,19 +124,23 @@ STAND_IN(fog_time, fogi_loss_deadline, (const struct loss *s, const struct txlog
     return at;
 }
 
-STAND_IN(void, fogi_loss_late, (struct loss * s, fog_time rtt))
+STAND_IN(fogi_loss_late);
+void
+__wrap_fogi_loss_late(struct loss *s, fog_time rtt)
 {
     fog_time window = s->window;
     if (without(OFF_TIME))
         return;
-    REAL(fogi_loss_late)(s, rtt);
+    __real_fogi_loss_late(s, rtt);
     if (without(OFF_WINDOW))
         s->window = window;
 }
 
-STAND_IN(void, fogi_loss_timeout, (struct loss * s, fog_time rto, fog_time now))
+STAND_IN(fogi_loss_timeout);
+void
+__wrap_fogi_loss_timeout(struct loss *s, fog_time rto, fog_time now)
 {
-    REAL(fogi_loss_timeout)(s, rto, now);
+    __real_fogi_loss_timeout(s, rto, now);
     if (without(OFF_DEAD) && s->backoff >= TIMEOUTS_MOST)
         fogi_kcp_fail((struct kcp *)(void *)((char *)s - offsetof(struct kcp, loss)), FOG_E_DEAD);
 }

@@ -62,7 +62,9 @@ window_bytes(struct beside *b, uint32_t mtu)
     return b->bytes;
 }
 
-STAND_IN(void, fogi_model_acked, (struct model * m, const struct cc_ack *told))
+STAND_IN(fogi_model_acked);
+void
+__wrap_fogi_model_acked(struct model *m, const struct cc_ack *told)
 {
     struct cc_ack a = *told;
     if (without(OFF_MODEL)) {
@@ -71,7 +73,7 @@ STAND_IN(void, fogi_model_acked, (struct model * m, const struct cc_ack *told))
     }
     if (without(OFF_QUEUE) && m->base_us && a.rtt_us)
         a.rtt_us = m->base_us;
-    REAL(fogi_model_acked)(m, &a);
+    __real_fogi_model_acked(m, &a);
     if (without(OFF_REFRESH))
         m->base_at = a.now;
     if (without(OFF_FADE)) {
@@ -85,27 +87,35 @@ STAND_IN(void, fogi_model_acked, (struct model * m, const struct cc_ack *told))
     }
 }
 
-STAND_IN(void, fogi_model_outcome, (struct model * m, bool lost))
+STAND_IN(fogi_model_outcome);
+void
+__wrap_fogi_model_outcome(struct model *m, bool lost)
 {
     if (without(OFF_MODEL))
         beside(m)->lossy |= lost;
     else
-        REAL(fogi_model_outcome)(m, lost);
+        __real_fogi_model_outcome(m, lost);
 }
 
-STAND_IN(void, fogi_model_spurious, (struct model * m))
+STAND_IN(fogi_model_spurious);
+void
+__wrap_fogi_model_spurious(struct model *m)
 {
     if (!without(OFF_REGRET))
-        REAL(fogi_model_spurious)(m);
+        __real_fogi_model_spurious(m);
 }
 
-STAND_IN(void, fogi_model_timeout, (struct model * m))
+STAND_IN(fogi_model_timeout);
+void
+__wrap_fogi_model_timeout(struct model *m)
 {
     if (!without(OFF_DOUBT))
-        REAL(fogi_model_timeout)(m);
+        __real_fogi_model_timeout(m);
 }
 
-STAND_IN(size_t, fogi_model_room, (const struct model *m))
+STAND_IN(fogi_model_room);
+size_t
+__wrap_fogi_model_room(const struct model *m)
 {
     if (without(OFF_MODEL))
         return (size_t)window_bytes(beside(m), m->mtu);
@@ -115,28 +125,34 @@ STAND_IN(size_t, fogi_model_room, (const struct model *m))
         size_t twice = (size_t)(2 * (double)m->bw * (double)m->base_us / 1e6);
         return twice > first ? twice : first;
     }
-    return REAL(fogi_model_room)(m);
+    return __real_fogi_model_room(m);
 }
 
-STAND_IN(uint64_t, fogi_model_rate, (const struct model *m, fog_time srtt_us))
+STAND_IN(fogi_model_rate);
+uint64_t
+__wrap_fogi_model_rate(const struct model *m, fog_time srtt_us)
 {
     if (without(OFF_MODEL))
         return (uint64_t)(1.25 * window_bytes(beside(m), m->mtu) * 1e6 /
                           (double)(srtt_us ? srtt_us : 1)) +
                1;
-    return REAL(fogi_model_rate)(m, srtt_us);
+    return __real_fogi_model_rate(m, srtt_us);
 }
 
-STAND_IN(void, fogi_rate_finish, (struct rate * r, struct rate_sample *s))
+STAND_IN(fogi_rate_finish);
+void
+__wrap_fogi_rate_finish(struct rate *r, struct rate_sample *s)
 {
     uint64_t delivered = r->delivered - s->prior;
-    REAL(fogi_rate_finish)(r, s);
+    __real_fogi_rate_finish(r, s);
     if (without(OFF_RATE) && s->valid && s->sent_us > 0)
         s->bytes_per_s = delivered * 1000000 / (uint64_t)s->sent_us;
 }
 
-STAND_IN(void, fogi_rate_idle, (struct rate * r, size_t out))
+STAND_IN(fogi_rate_idle);
+void
+__wrap_fogi_rate_idle(struct rate *r, size_t out)
 {
     if (!without(OFF_LIMITED))
-        REAL(fogi_rate_idle)(r, out);
+        __real_fogi_rate_idle(r, out);
 }
