@@ -28,13 +28,14 @@ struct slot {
     fog_time suspect_since;
     fog_time outstanding; /* since when now waits for its peer; FOG_TIME_NEVER: it does not */
     fog_time ready_since;
+    uint64_t asked_at;  /* bytes in when the server was last asked whether it is there */
     uint64_t bytes_in;  /* of now, when last looked at                                 */
     uint64_t lately;    /* bytes in, halved each half second                           */
     fog_time lately_at; /* when last halved                                            */
     unsigned failures;  /* attempts in a row that led to nothing                      */
     unsigned attempts;  /* all; picks the address                                     */
     struct alarm retry; /* the next attempt                                           */
-    struct alarm watch; /* rings while something is outstanding                       */
+    struct alarm watch; /* rings while something is outstanding, or much has come     */
     struct alarm heed;  /* rings once: does the server heed what it was asked for?    */
 };
 

@@ -22,6 +22,8 @@
 
 #define SILENCE_US FOG_SEC(3)   /* outstanding and nothing heard: doubted               */
 #define RETIRED_US FOG_SEC(120) /* streams of a replaced tunnel may go on so long       */
+#define QUIET_US FOG_SEC(1)     /* nothing heard after much had come: asked            */
+#define MUCH 65536              /* bytes                                               */
 #define HEED_US FOG_SEC(5)      /* a foggara server has said that it is one             */
 #define STABLE_US FOG_SEC(2)    /* ready so long: its loss is not a failure in a row    */
 #define BACKOFF_FIRST FOG_MS(250)
@@ -230,7 +232,7 @@ became_ready(struct slot *s, struct tunnel *t)
     s->suspect = s->worn = false;
     s->outstanding = FOG_TIME_NEVER;
     s->ready_since = s->lately_at = process_now(p);
-    s->bytes_in = s->lately = 0;
+    s->bytes_in = s->lately = s->asked_at = 0;
     bool asked = p->conf.down && t->via == FOG_VIA_KCP;
     fogi_alarm_set(&s->heed, asked ? s->ready_since + HEED_US : FOG_TIME_NEVER);
     fogi_client_place(s->c);
@@ -334,6 +336,8 @@ look_after(struct slot *s)
         recovered(s);
     if (!st.arq.flight_segs && !st.arq.queued) {
         s->outstanding = FOG_TIME_NEVER;
+        if (st.arq.n.bytes_in - s->asked_at >= MUCH && s->watch.at == FOG_TIME_NEVER)
+            fogi_alarm_set(&s->watch, st.arq.last_input + QUIET_US);
     } else if (s->outstanding == FOG_TIME_NEVER) {
         s->outstanding = process_now(p);
         if (s->watch.at == FOG_TIME_NEVER)
@@ -358,6 +362,21 @@ on_turned(struct tunnel *t)
     }
 }
 
+/** A download waits for nothing of ours to be answered, so its silence proves nothing: one question
+ *  does. An end of a download costs one, too. */
+static void
+ask_if_quiet(struct slot *s, const struct fog_session_status *st)
+{
+    fog_time now = process_now(s->c->p);
+    if (now - st->arq.last_input < QUIET_US) {
+        fogi_alarm_set(&s->watch, st->arq.last_input + QUIET_US);
+        return;
+    }
+    s->asked_at = st->arq.n.bytes_in;
+    fog_session_ping(s->now->carrier.session, now);
+    s->now->carrier.touched(&s->now->carrier);
+}
+
 /** Has nothing been heard for long although something is outstanding? An idle tunnel sets no watch,
  *  so that it can sleep. */
 static void
@@ -365,9 +384,13 @@ on_watch(struct alarm *a)
 {
     struct slot *s = list_entry(a, struct slot, watch);
     struct fog_session_status st;
-    if (!s->now || s->outstanding == FOG_TIME_NEVER)
+    if (!s->now)
         return;
     fog_session_status(s->now->carrier.session, &st);
+    if (s->outstanding == FOG_TIME_NEVER) {
+        ask_if_quiet(s, &st);
+        return;
+    }
     fog_time from = s->outstanding;
     if (st.arq.last_input > from)
         from = st.arq.last_input;

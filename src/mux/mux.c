@@ -187,6 +187,14 @@ fog_mux_shutdown(struct fog_mux *m, const char *reason, fog_time now)
     fogi_mux_fail(m, FOG_E_CLOSED, reason ? reason : "");
 }
 
+void
+fog_mux_ping(struct fog_mux *m, fog_time now)
+{
+    m->now = now;
+    if (m->state == FOG_MUX_READY)
+        fogi_life_ask(&m->life);
+}
+
 bool
 fog_mux_is_closed(const struct fog_mux *m)
 {
