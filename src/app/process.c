@@ -5,6 +5,7 @@
 #include "app/stats.h"
 #include "gzip/gzip.h"
 #include "io/log.h"
+#include "io/notify.h"
 
 #include <assert.h>
 #ifdef __GLIBC__
@@ -32,6 +33,8 @@ stop(struct process *p, const char *why)
 {
     if (p->phase == PROCESS_STOPPED)
         return;
+    if (p->phase == PROCESS_RUNNING)
+        fogi_notify("STOPPING=1");
     p->phase = PROCESS_STOPPED;
     fogi_log(LOG_AT_INFO, "stopping: %s", why);
     p->role->stop(p->self);
@@ -53,6 +56,7 @@ drain(struct process *p)
         return;
     }
     p->phase = PROCESS_DRAINING;
+    fogi_notify("STOPPING=1");
     fogi_log(LOG_AT_INFO,
              "draining: %u streams open, nothing new is taken; signal again to end now", p->relays);
     p->role->drain(p->self);
@@ -204,6 +208,7 @@ fogi_process_run(struct process *p, const struct role *role, void *self)
 {
     p->role = role;
     p->self = self;
+    fogi_notify("READY=1"); /* it listens */
     fogi_loop_run(&p->loop);
 }
 
