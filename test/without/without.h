@@ -42,7 +42,7 @@ enum mechanism {
     OFF_FIXED,   /* no fixed rate: the model in its place                                       */
     OFF_CLASSIC, /* no classic mode: the model in its place                                     */
     /* answering */
-    OFF_MAPS,    /* no maps beside the ACKs                                                     */
+    OFF_MAPS,    /* maps beside the ACKs are not read                                            */
     OFF_KIN,     /* a peer of our kind is not recognised                                        */
     OFF_HELLO,   /* a hello is said once                                                        */
     OFF_ASK,     /* a closed window is waited for in silence                                    */

@@ -63,11 +63,11 @@ __wrap_fogi_cc_fixed(struct cc *c, uint32_t snd_wnd, uint32_t mtu)
         __real_fogi_cc_fixed(c, snd_wnd, mtu);
 }
 
-STAND_IN(fogi_sack_put);
-size_t
-__wrap_fogi_sack_put(const struct rcv *r, uint32_t *from, uint8_t *out)
+STAND_IN(fogi_sack_open);
+bool
+__wrap_fogi_sack_open(struct sack_reader *s, const void *buf, size_t len)
 {
-    return without(OFF_MAPS) ? 0 : __real_fogi_sack_put(r, from, out);
+    return !without(OFF_MAPS) && __real_fogi_sack_open(s, buf, len);
 }
 
 STAND_IN(fogi_hello_received);
