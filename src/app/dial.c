@@ -82,8 +82,8 @@ connected(struct dial *dial)
 {
     struct relay *r = dial->r;
     end_dial(dial);
-    fog_session_connected(r->carrier->session, r->stream, process_now(r->p));
-    r->carrier->touched(r->carrier);
+    fog_session_connected(r->ride.carrier->session, r->ride.stream, process_now(r->p));
+    rider_touch(&r->ride);
     fogi_relay_start(r);
 }
 

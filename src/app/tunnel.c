@@ -2,6 +2,7 @@
 #include "app/tunnel.h"
 
 #include "io/log.h"
+#include "io/tcp.h"
 
 #include <assert.h>
 #include <string.h>
