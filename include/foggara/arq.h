@@ -272,20 +272,15 @@ FOG_API bool fog_kcp_is_opening(const void *buf, size_t len, uint32_t conv);
  * repeats sn and ts of the datagram's first PUSH or WASK. A foggara peer takes it as proof that its
  * session is lost, since only we could have seen that stamp; every other KCP peer ignores it.
  *
- * Takes      cap >= FOG_KCP_HEADER. *len is 0 when the datagram is malformed or has neither.
- */
-FOG_API void fog_kcp_unknown(const void *buf, size_t len, uint32_t conv, void *out, size_t cap,
-                             size_t *out_len);
-
-/**
- * Appends a PUSH with the bytes of `word` to such an answer, under the sn that the asker expects
- * next: a peer that makes nothing of the WINS reads it as the next bytes of its session.
+ * Behind it may stand a word: a PUSH under the sn that the asker expects next. A peer that makes
+ * nothing of the WINS reads it as the next bytes of its session.
  *
- * Takes      buf, len, conv: as given to fog_kcp_unknown(). word_len: up to 64 bytes.
- *            *out_len: what that wrote; unchanged when cap, or three times len, would be exceeded.
+ * Takes      word_len: up to 64 bytes; 0: no word. It is left out where it does not fit into cap, or
+ *            where the answer would be longer than three times len.
+ * Returns    its length; 0 when the datagram is malformed or has neither, or cap < FOG_KCP_HEADER
  */
-FOG_API void fog_kcp_unknown_says(const void *buf, size_t len, uint32_t conv, const void *word,
-                                  size_t word_len, void *out, size_t cap, size_t *out_len);
+FOG_API FOG_CHECKED size_t fog_kcp_unknown(const void *buf, size_t len, uint32_t conv,
+                                           const void *word, size_t word_len, void *out, size_t cap);
 
 #ifdef __cplusplus
 }

@@ -235,6 +235,9 @@ FOG_API void fog_mux_reset(struct fog_mux *m, struct fog_stream *st, fog_time no
 /** The caller is done with st and forgets it. A stream not ended both ways is reset first. */
 FOG_API void fog_mux_release(struct fog_mux *m, struct fog_stream *st, fog_time now);
 
+/** Asks for a sign of life before the keepalive does, unless it is asked for already. */
+FOG_API void fog_mux_ping(struct fog_mux *m, fog_time now);
+
 /** Ends the tunnel: all streams are reset, one shutdown message with the reason leaves. */
 FOG_API void fog_mux_shutdown(struct fog_mux *m, const char *reason, fog_time now);
 

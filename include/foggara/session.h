@@ -108,6 +108,9 @@ FOG_API void fog_session_release(struct fog_session *s, struct fog_stream *st, f
  *  again (wire-vproxy R9). */
 FOG_API void fog_session_shutdown(struct fog_session *s, const char *reason, fog_time now);
 
+/** As fog_mux_ping(). */
+FOG_API void fog_session_ping(struct fog_session *s, fog_time now);
+
 /**
  * Tells how fast to send from now on, in place of kcp.rate; 0: nobody knows. What the peer has asked
  * for still bounds it, and is the rate where this is 0. As fog_arq_set_rate().

@@ -2,9 +2,9 @@
  *
  * client.c - local connections in, tunnels out.
  *
- * Decides which tunnel a connection goes to (the least busy one, either way) and how long it waits
- * when there is none. Refuses to know how tunnels are kept (supervisor.c). Invariant: a connection
- * is on a stream, or in `held`, or closing; a held one has not been read.
+ * Decides how long a connection waits when no tunnel takes it. Refuses to know how tunnels are kept
+ * (supervisor.c). Invariant: a connection is on a stream, or in `held`, or closing; a held one has
+ * not been read.
  */
 #include "app/client.h"
 
@@ -14,76 +14,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PROVEN_US FOG_MS(500)      /* a tunnel heard so lately needs no caution                 */
-#define LATELY_HALF_US FOG_MS(500) /* what came so long ago counts half                         */
-#define BUSY_UNIT 16384            /* fewer bytes make no difference between tunnels            */
-
-/* --------------------------------------------------------------------------------- choosing one */
-
-uint64_t
-fogi_client_lately(struct slot *s, const struct fog_session_status *st)
-{
-    uint64_t halves = (uint64_t)(process_now(s->c->p) - s->lately_at) / LATELY_HALF_US;
-    s->lately = halves < 64 ? s->lately >> halves : 0;
-    s->lately_at += (fog_time)halves * LATELY_HALF_US;
-    s->lately += st->arq.n.bytes_in - s->bytes_in;
-    s->bytes_in = st->arq.n.bytes_in;
-    return s->lately;
-}
-
-/** What a new stream would have to share with: bytes in units that are worth a difference, then
- *  streams. What the peer has waiting for us is not known, but what comes of it is. */
-static uint64_t
-busyness(struct slot *s, const struct fog_session_status *st)
-{
-    uint64_t out = st->arq.queued + (uint64_t)st->arq.flight_segs * s->c->p->conf.mtu;
-    return (out + fogi_client_lately(s, st)) / BUSY_UNIT << 32 | st->mux.streams;
-}
-
-/** The least busy ready tunnel that is not in `tried`; CLIENT_SLOTS_MAX if none. */
-static unsigned
-least_busy(struct client *c, unsigned tried, fog_time *heard)
-{
-    unsigned best = CLIENT_SLOTS_MAX;
-    uint64_t least = UINT64_MAX;
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        struct slot *s = &c->slots[i];
-        struct fog_session_status st;
-        if (!s->now || s->suspect || tried & 1u << i)
-            continue;
-        fog_session_status(s->now->carrier.session, &st);
-        uint64_t busy = busyness(s, &st);
-        if (busy < least) {
-            least = busy;
-            best = i;
-            *heard = st.arq.last_input;
-        }
-    }
-    return best;
-}
-
 /** Puts r on a tunnel; false when none takes it now. */
 static bool
 place(struct client *c, struct relay *r)
 {
-    fog_time now = process_now(c->p), heard = now;
-    unsigned tried = 0, i;
-    while ((i = least_busy(c, tried, &heard)) < CLIENT_SLOTS_MAX) {
-        struct carrier *carrier = &c->slots[i].now->carrier;
-        struct fog_stream *st;
-        int rc = fog_session_open(carrier->session, &st, now);
-        carrier->touched(carrier);
-        if (!rc) {
-            fogi_relay_attach(r, carrier, st);
-            /* Should the server have lost the tunnel meanwhile, nothing is lost with it, and the
-             * connection gets another. Costs one round trip after a silence. */
-            r->cautious = now - heard > PROVEN_US;
-            fogi_relay_start(r);
-            return true;
-        }
-        tried |= 1u << i;
-    }
-    return false;
+    struct carrier *carrier;
+    struct fog_stream *st;
+    bool cautious;
+    if (!fogi_supervisor_open(&c->sup, &carrier, &st, &cautious))
+        return false;
+    fogi_relay_attach(r, carrier, st);
+    /* Should the server have lost the tunnel meanwhile, nothing is lost with it, and the
+     * connection gets another. Costs one round trip after a silence. */
+    r->cautious = cautious;
+    fogi_relay_start(r);
+    return true;
 }
 
 /* -------------------------------------------------------------------------------------- waiting */
@@ -140,7 +85,7 @@ hold(struct client *c, struct relay *r)
     list_push(&c->held, &r->link);
     c->n_held++;
     arm_hold(c);
-    fogi_supervisor_hurry(c);
+    fogi_supervisor_hurry(&c->sup);
     return true;
 }
 
@@ -159,25 +104,49 @@ place_held(struct pump *pump)
     arm_hold(c);
 }
 
-void
-fogi_client_place(struct client *c)
+/* -------------------------------------------------------------------------- what tunnels tell */
+
+static void
+on_placeable(void *owner)
 {
+    struct client *c = owner;
     if (c->n_held)
         loop_later(&c->p->loop, &c->place);
 }
 
-bool
-fogi_client_orphan(struct client *c, struct relay *r)
+static bool
+is_awaited(const void *owner)
 {
+    const struct client *c = owner;
+    return c->n_held;
+}
+
+/** Takes over a relay whose tunnel ends. */
+static bool
+orphan(void *owner, struct rider *ride)
+{
+    struct client *c = owner;
+    struct relay *r = list_entry(ride, struct relay, ride);
     if (!c->p->conf.hold_s || c->n_held >= CLIENT_HELD_MAX || c->p->phase == PROCESS_STOPPED)
         return false;
     fogi_relay_detach(r);
     r->started = r->cautious = false;
     hold(c, r);
     c->p->n.rehomed++;
-    fogi_client_place(c);
+    on_placeable(c);
     return true;
 }
+
+static const struct supervisor_events supervisor_events = {
+    .placeable = on_placeable, .is_awaited = is_awaited, .orphan = orphan};
+
+static void
+on_resumed(struct pump *pump)
+{
+    fogi_supervisor_resumed(&list_entry(pump, struct client, resumed)->sup);
+}
+
+/* -------------------------------------------------------------------------------- connections */
 
 static void
 on_incoming(void *ctx, uv_stream_t *listener)
@@ -187,7 +156,7 @@ on_incoming(void *ctx, uv_stream_t *listener)
     struct relay *r = budget_is_tight(&p->budget) ? NULL : fogi_relay_new(p);
     if (!r) {
         p->n.limit_tight_hit++;
-        fogi_listen_drop(p, listener);
+        fogi_listen_drop(listener);
         return;
     }
     p->n.accepted++;
@@ -217,7 +186,7 @@ static bool
 is_busy(const void *self)
 {
     const struct client *c = self;
-    return fogi_supervisor_is_busy(c);
+    return fogi_supervisor_is_busy(&c->sup);
 }
 
 static void
@@ -228,7 +197,9 @@ stop(void *self)
     fogi_listen_close(&c->listener);
     while ((r = unhold_first(c)))
         fogi_relay_abort(r);
-    fogi_supervisor_stop(c);
+    fogi_supervisor_stop(&c->sup);
+    c->p->loop.resumed = NULL;
+    pump_cancel(&c->resumed);
     pump_cancel(&c->place);
     fogi_alarm_close(&c->hold, NULL);
 }
@@ -238,24 +209,13 @@ reload(void *self, const struct conf *was)
 {
     struct client *c = self;
     const struct conf *is = &c->p->conf;
-    bool moved = !fogi_conf_same(was, is, CONF_KEY_REMOTE);
-    if (moved)
-        fogi_target_set(&c->target, &is->remote);
-    /* What the server is asked for is said when a tunnel begins. */
-    if (moved || fogi_process_rate(was, was->down) != fogi_process_rate(is, is->down))
-        fogi_supervisor_renew(c);
-    fogi_supervisor_set_rates(c);
-    fogi_supervisor_adjust(c);
+    if (!fogi_conf_same(was, is, CONF_KEY_REMOTE))
+        fogi_supervisor_move(&c->sup, &is->remote);
+    else if (fogi_process_rate(was, was->down) != fogi_process_rate(is, is->down))
+        fogi_supervisor_renew(&c->sup); /* it is said when a tunnel begins */
+    fogi_supervisor_set_rates(&c->sup);
+    fogi_supervisor_adjust(&c->sup);
     arm_hold(c);
-}
-
-static void
-dump_tunnel(struct client *c, const struct tunnel *t, const char *what, struct stats *out)
-{
-    char text[ADDR_TEXT_MAX], name[ADDR_TEXT_MAX + 16];
-    snprintf(name, sizeof name, "%s (%s)", fogi_addr_text(&t->peer, text), what);
-    fogi_stats_session(out, name, t->carrier.session, process_now(c->p));
-    fogi_stats_udp(out, &t->udp.n);
 }
 
 static void
@@ -263,15 +223,7 @@ dump(void *self, struct stats *out)
 {
     struct client *c = self;
     fogi_stats_line(out, "held", c->n_held);
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        const struct slot *s = &c->slots[i];
-        if (s->now)
-            dump_tunnel(c, s->now, s->suspect ? "in doubt" : "ready", out);
-        if (s->next)
-            dump_tunnel(c, s->next, "being made", out);
-    }
-    for (struct list *i = c->retired.next; i != &c->retired; i = i->next)
-        dump_tunnel(c, list_entry(i, struct tunnel, link), "replaced", out);
+    fogi_supervisor_dump(&c->sup, out);
 }
 
 static const struct role role = {.name = "client",
@@ -311,7 +263,9 @@ fogi_client_run(const struct conf *conf, app_reload_fn reload_fn, void *ctx)
     }
     fogi_alarm_init(&c.hold, &p.loop, on_hold);
     log_start(conf);
-    fogi_supervisor_init(&c);
+    pump_init(&c.resumed, on_resumed);
+    p.loop.resumed = &c.resumed;
+    fogi_supervisor_init(&c.sup, &p, &conf->remote, &supervisor_events, &c);
     fogi_process_run(&p, &role, &c);
     return fogi_process_free(&p, EXIT_OK);
 }

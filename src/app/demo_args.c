@@ -18,7 +18,7 @@ const char *const fogi_demo_usage =
     "  --size BYTES     what to download, K, M or G may follow (default 20M)\n"
     "  --fast 1..4      parameter set of both processes (default: theirs)\n"
     "  --limit SECONDS  gives up after this time (default 58)\n"
-    "  --seed N         dice of the link (default: a new one each time)\n"
+    "  --seed N         the link's chance (default: a new one each time)\n"
     "  --verbose        shows what the processes say\n"
     "  --help           shows this\n";
 

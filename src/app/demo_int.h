@@ -29,7 +29,7 @@ struct demo_options {
     fog_time jitter_us;
     uint64_t rate_bps; /* each way; 0: unlimited                                             */
     uint64_t size;     /* bytes to download                                                  */
-    uint64_t seed;     /* of the link's dice and of the content                              */
+    uint64_t seed;     /* of the link's chance and of the content                              */
     unsigned fast;     /* parameter set of both processes; 0: their default                  */
     fog_time limit_us; /* for everything                                                     */
     bool verbose;      /* show what the processes say                                        */

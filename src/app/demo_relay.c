@@ -153,11 +153,11 @@ make_links(struct demo_relay *r, const struct demo_options *o)
                             /* A tenth of a second of the rate, as a usual router keeps. */
                             .queue_bytes = (size_t)(o->rate_bps / 80),
                             .overhead = DEMO_OVERHEAD};
-    struct rng dice = {o->seed};
+    struct rng rng = {o->seed};
     if (o->rate_bps && e.queue_bytes < DEMO_CHUNK)
         e.queue_bytes = DEMO_CHUNK;
-    if (fogi_emu_new(&r->up, &e, rng_split(&dice, 1), fog_alloc_libc()) != 0 ||
-        fogi_emu_new(&r->down, &e, rng_split(&dice, 2), fog_alloc_libc()) != 0)
+    if (fogi_emu_new(&r->up, &e, rng_split(&rng, 1), fog_alloc_libc()) != 0 ||
+        fogi_emu_new(&r->down, &e, rng_split(&rng, 2), fog_alloc_libc()) != 0)
         return UV_ENOMEM;
     return 0;
 }

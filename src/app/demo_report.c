@@ -34,7 +34,7 @@ fogi_demo_print_start(const struct demo *d)
     printf(", %g %% lost each way", o->loss * 100);
     if (o->rate_bps)
         printf(", %g Mbit/s", (double)o->rate_bps / 1e6);
-    printf("; dice %llu\n", (unsigned long long)o->seed);
+    printf("; seed %llu\n", (unsigned long long)o->seed);
     printf("path: download -> client (pid %d) -> link -> server (pid %d) -> HTTP origin\n",
            d->client.process.pid, d->server.process.pid);
     fflush(stdout);

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/dial.h"
 
+#include "app/rival.h"
 #include "io/log.h"
 
 #include <assert.h>
 #include <string.h>
+#include <unistd.h>
 
 struct dial {
     struct list link; /* dialler->active or ->waiting */
+    struct list slow; /* dialler->slow */
+    struct list rivals;
+    fog_time next_at; /* another address joins in */
+    int won;          /* a rival's connection, to become the relay's; -1: none */
     struct dialler *d;
     struct relay *r;
     fog_time since;
@@ -22,9 +28,10 @@ static void try_next(struct dial *dial);
 /* -------------------------------------------------------------------------------------- records */
 
 static void
-leave_list(struct dial *dial)
+leave_lists(struct dial *dial)
 {
     struct dialler *d = dial->d;
+    list_unlink(&dial->slow);
     list_unlink(&dial->link);
     if (dial->active)
         d->n_active--;
@@ -34,12 +41,22 @@ leave_list(struct dial *dial)
         loop_later(&d->p->loop, &d->pump);
 }
 
+static void
+close_rivals(struct dial *dial)
+{
+    while (!list_is_empty(&dial->rivals))
+        fogi_rival_close(list_entry(dial->rivals.next, struct rival, link));
+}
+
 /** Parts the dial from its relay; the relay is closing or connected. */
 static void
 end_dial(struct dial *dial)
 {
     struct process *p = dial->d->p;
-    leave_list(dial);
+    leave_lists(dial);
+    close_rivals(dial);
+    if (dial->won >= 0)
+        close(dial->won);
     dial->r->dial = NULL;
     p->al.free(p->al.ctx, dial, sizeof *dial);
 }
@@ -61,17 +78,24 @@ refuse(struct dial *dial)
 /* ----------------------------------------------------------------------------------- connecting */
 
 static void
+connected(struct dial *dial)
+{
+    struct relay *r = dial->r;
+    end_dial(dial);
+    fog_session_connected(r->ride.carrier->session, r->ride.stream, process_now(r->p));
+    rider_touch(&r->ride);
+    fogi_relay_start(r);
+}
+
+static void
 on_connect(uv_connect_t *req, int status)
 {
     struct relay *r = req->data;
     struct dial *dial = r->dial;
-    if (!dial || r->closing)
+    if (!dial || r->closing || dial->won >= 0)
         return;
     if (!status) {
-        end_dial(dial);
-        fog_session_connected(r->carrier->session, r->stream, process_now(r->p));
-        r->carrier->touched(r->carrier);
-        fogi_relay_start(r);
+        connected(dial);
         return;
     }
     dial->err = status;
@@ -88,13 +112,78 @@ give_up(struct dial *dial)
     refuse(dial);
 }
 
+/** The relay has no socket any more: it gets the rival's that has won, or tries the next address.
+ */
 static void
 dropped(struct relay *r)
 {
-    try_next(r->dial);
+    struct dial *dial = r->dial;
+    if (dial->won < 0) {
+        try_next(dial);
+        return;
+    }
+    int fd = dial->won, err = fogi_relay_open(r);
+    dial->won = -1;
+    if (!err)
+        err = uv_tcp_open(&r->tcp, fd);
+    if (!err) {
+        connected(dial);
+        return;
+    }
+    close(fd);
+    dial->err = err;
+    try_next(dial);
 }
 
-/** Begins with the next address, or closes the socket of the last one first. */
+static void
+on_rival(struct rival *v, int err)
+{
+    struct dial *dial = v->owner;
+    int fd = err ? err : fogi_rival_take(v);
+    fogi_rival_close(v);
+    if (fd < 0) {
+        dial->err = fd;
+        if (!dial->r->has_tcp)
+            try_next(dial);
+        return;
+    }
+    dial->won = fd;
+    close_rivals(dial);
+    list_unlink(&dial->slow);
+    if (dial->r->has_tcp)
+        fogi_relay_drop(dial->r, dropped);
+    else
+        dropped(dial->r);
+}
+
+/** Another address joins in a quarter second from now, if there is one. */
+static void
+wait_for_next(struct dial *dial)
+{
+    struct dialler *d = dial->d;
+    list_unlink(&dial->slow);
+    if (dial->next == dial->n)
+        return;
+    dial->next_at = process_now(d->p) + DIAL_NEXT;
+    list_push(&d->slow, &dial->slow);
+    loop_later(&d->p->loop, &d->pump);
+}
+
+/** The relay's own attempt goes on meanwhile, so this one may fail without a word. */
+static void
+join_in(struct dial *dial)
+{
+    struct process *p = dial->d->p;
+    if (loop_fd_free(&p->loop)) {
+        struct rival *v = fogi_rival_new(p, &dial->addrs[dial->next++], dial, on_rival);
+        if (v)
+            list_push(&dial->rivals, &v->link);
+    }
+    wait_for_next(dial);
+}
+
+/** Begins with the next address, or closes the socket of the last one first. Where none is left,
+ * the rivals decide. */
 static void
 try_next(struct dial *dial)
 {
@@ -104,7 +193,8 @@ try_next(struct dial *dial)
         return;
     }
     if (dial->next == dial->n) {
-        give_up(dial);
+        if (list_is_empty(&dial->rivals))
+            give_up(dial);
         return;
     }
     int err = fogi_relay_open(r);
@@ -117,7 +207,9 @@ try_next(struct dial *dial)
     if (err) {
         dial->err = err;
         try_next(dial);
+        return;
     }
+    wait_for_next(dial);
 }
 
 static void
@@ -145,6 +237,14 @@ oldest(const struct list *l)
     return list_entry(l->next, struct dial, link)->since + DIAL_TIME;
 }
 
+static fog_time
+next_join(const struct dialler *d)
+{
+    if (list_is_empty(&d->slow))
+        return FOG_TIME_NEVER;
+    return list_entry(d->slow.next, struct dial, slow)->next_at;
+}
+
 static void
 on_alarm(struct alarm *al)
 {
@@ -158,6 +258,8 @@ on_alarm(struct alarm *al)
             dial->err = UV_ETIMEDOUT;
             give_up(dial);
         }
+    while (next_join(d) <= now)
+        join_in(list_entry(d->slow.next, struct dial, slow));
     loop_later(&d->p->loop, &d->pump);
 }
 
@@ -172,8 +274,9 @@ pump(struct pump *pump)
         }
         begin(list_entry(d->waiting.next, struct dial, link));
     }
-    fog_time a = oldest(&d->active), w = oldest(&d->waiting);
-    fogi_alarm_set(&d->alarm, a < w ? a : w);
+    fog_time a = oldest(&d->active), w = oldest(&d->waiting), j = next_join(d);
+    fog_time end = a < w ? a : w;
+    fogi_alarm_set(&d->alarm, end < j ? end : j);
 }
 
 static void
@@ -208,7 +311,10 @@ fogi_dial(struct dialler *d, struct relay *r)
     dial->since = process_now(p);
     r->dial = dial;
     r->undial = undial;
+    dial->won = -1;
     list_init(&dial->link);
+    list_init(&dial->slow);
+    list_init(&dial->rivals);
     list_push(&d->waiting, &dial->link);
     d->n_waiting++;
     if (d->n_active >= DIALS_MAX)
@@ -223,6 +329,7 @@ fogi_dialler_init(struct dialler *d, struct process *p)
     *d = (struct dialler){.p = p};
     list_init(&d->active);
     list_init(&d->waiting);
+    list_init(&d->slow);
     pump_init(&d->pump, pump);
     fogi_alarm_init(&d->alarm, &p->loop, on_alarm);
     fogi_target_init(&d->target, p, &p->conf.remote, known, d);

@@ -101,28 +101,31 @@ on_event(struct hub_session *hs, const struct fog_event *ev)
     }
 }
 
-static void
+/** True when there were any. */
+static bool
 take_events(struct hub *h)
 {
     struct fog_session *s;
     struct fog_event ev;
+    bool any = false;
     while (!h->closing && fog_endpoint_event(h->endpoint, &s, &ev)) {
         struct hub_session *hs = session_of(h, s);
         if (hs)
             on_event(hs, &ev);
         else
             fog_endpoint_drop(h->endpoint, s, process_now(h->p));
+        any = true;
     }
+    return any;
 }
 
 /* ----------------------------------------------------------------------------------------- turns
  */
 
-static bool
+static void
 send_output(struct hub *h)
 {
     fog_time now = process_now(h->p);
-    bool any = false;
     uint8_t *buf;
     while ((buf = fogi_udp_reserve(&h->udp))) {
         struct fog_addr to;
@@ -133,10 +136,8 @@ send_output(struct hub *h)
             break;
         fogi_udp_queue(&h->udp, &to, h->udp.many_locals ? fogi_locals_find(&h->locals, &to) : NULL,
                        len);
-        any = true;
     }
     fogi_udp_flush(&h->udp);
-    return any;
 }
 
 static void
@@ -151,14 +152,14 @@ static void
 pump(struct pump *pump)
 {
     struct hub *h = list_entry(pump, struct hub, pump);
-    bool sent = true;
+    take_events(h);
     /* Sending makes room, room makes events, events make output. */
-    while (sent && !h->closing) {
-        take_events(h);
-        sent = !h->closing && send_output(h);
-    }
+    do
+        send_output(h);
+    while (take_events(h));
     if (h->closing)
         return;
+    pump_cancel(pump); /* what the events asked for is done */
     fog_endpoint_accept(h->endpoint, h->accept && !budget_is_tight(&h->p->budget));
     fog_time at = fog_endpoint_deadline(h->endpoint, NULL), now = process_now(h->p);
     if (h->udp.full && at < now + FULL_RETRY)

@@ -8,7 +8,7 @@
 #ifndef FOGI_HUB_H
 #define FOGI_HUB_H
 
-#include "app/relay.h"
+#include "app/carrier.h"
 
 struct hub;
 

@@ -4,9 +4,9 @@
 #include "io/log.h"
 #include "io/tcp.h"
 
+#include <assert.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define REOPEN_US FOG_MS(100)
@@ -73,6 +73,20 @@ on_broken_closed(uv_handle_t *h)
 }
 
 static void
+take_waiting(struct pump *pump)
+{
+    struct listener *l = list_entry(pump, struct listener, ready);
+    if (!l->waiting || !l->open || l->dropping)
+        return;
+    if (!loop_fd_free(&l->p->loop)) {
+        fogi_loop_fd_wait(&l->p->loop, &l->ready);
+        return;
+    }
+    l->waiting = false;
+    l->incoming(l->ctx, (uv_stream_t *)&l->tcp);
+}
+
+static void
 on_connection(uv_stream_t *s, int status)
 {
     struct listener *l = s->data;
@@ -84,45 +98,30 @@ on_connection(uv_stream_t *s, int status)
         uv_close((uv_handle_t *)s, on_broken_closed);
         return;
     }
-    if (!loop_fd_free(&l->p->loop)) {
-        l->waiting = true; /* libuv keeps the connection and asks for no other meanwhile */
-        fogi_loop_fd_wait(&l->p->loop, &l->ready);
-        return;
-    }
-    l->incoming(l->ctx, s);
-}
-
-static void
-take_waiting(struct pump *pump)
-{
-    struct listener *l = list_entry(pump, struct listener, ready);
-    if (!l->waiting || !l->open)
-        return;
-    if (!loop_fd_free(&l->p->loop)) {
-        fogi_loop_fd_wait(&l->p->loop, &l->ready);
-        return;
-    }
-    l->waiting = false;
-    l->incoming(l->ctx, (uv_stream_t *)&l->tcp);
+    l->waiting = true; /* libuv keeps the connection and asks for no other meanwhile */
+    take_waiting(&l->ready);
 }
 
 static void
 on_drop_closed(uv_handle_t *h)
 {
-    free(h);
+    struct listener *l = h->data;
+    l->dropping = false;
+    if (!l->closing && l->waiting)
+        loop_later(&l->p->loop, &l->ready);
 }
 
 void
-fogi_listen_drop(struct process *p, uv_stream_t *stream)
+fogi_listen_drop(uv_stream_t *stream)
 {
-    /* Not from the budget: this is what happens when that is used up. */
-    uv_tcp_t *t = malloc(sizeof *t);
-    if (!t)
-        return;
-    uv_tcp_init(&p->loop.uv, t);
-    if (!uv_accept(stream, (uv_stream_t *)t))
-        fogi_tcp_will_reset(t);
-    uv_close((uv_handle_t *)t, on_drop_closed);
+    struct listener *l = stream->data;
+    assert(!l->dropping && "no connection is offered meanwhile");
+    l->dropping = true;
+    uv_tcp_init(&l->p->loop.uv, &l->dropped);
+    l->dropped.data = l;
+    if (!uv_accept(stream, (uv_stream_t *)&l->dropped))
+        fogi_tcp_will_reset(&l->dropped);
+    uv_close((uv_handle_t *)&l->dropped, on_drop_closed);
 }
 
 static int

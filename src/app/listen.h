@@ -21,7 +21,9 @@ struct listener {
     struct pump ready; /* runs when a descriptor is free                       */
     bool open;         /* tcp is a listening handle                            */
     bool closing;      /* or never opened                                      */
-    bool waiting;      /* a connection waits for a descriptor                  */
+    bool waiting;      /* a connection waits, for a descriptor or the one being dropped */
+    bool dropping;     /* `dropped` is in use                                  */
+    uv_tcp_t dropped;  /* takes what is only taken to be reset: needs no memory */
     /** A connection can be taken with uv_accept(stream). */
     void (*incoming)(void *ctx, uv_stream_t *stream);
     void *ctx;
@@ -34,8 +36,9 @@ FOG_CHECKED int fogi_listen(struct listener *l, struct process *p, const struct 
 /** Takes nothing more. Idempotent; fine on one that never opened. */
 void fogi_listen_close(struct listener *l);
 
-/** Takes the connection that waits on `stream` only to reset it: libuv asks for no other before. */
-void fogi_listen_drop(struct process *p, uv_stream_t *stream);
+/** Takes the connection that waits on `stream`, a listener's, only to reset it: libuv asks for no
+ *  other before. */
+void fogi_listen_drop(uv_stream_t *stream);
 
 /** Finds the address to bind: *all for an empty host. 0 or a negative errno. The one look-up that
  *  blocks, at start only. */

@@ -6,6 +6,7 @@
 #include "app/stats.h"
 #include "gzip/gzip.h"
 #include "io/log.h"
+#include "io/notify.h"
 
 #include <assert.h>
 #ifdef __GLIBC__
@@ -33,6 +34,8 @@ stop(struct process *p, const char *why)
 {
     if (p->phase == PROCESS_STOPPED)
         return;
+    if (p->phase == PROCESS_RUNNING)
+        fogi_notify("STOPPING=1");
     p->phase = PROCESS_STOPPED;
     fogi_log(LOG_AT_INFO, "stopping: %s", why);
     p->role->stop(p->self);
@@ -54,6 +57,7 @@ drain(struct process *p)
         return;
     }
     p->phase = PROCESS_DRAINING;
+    fogi_notify("STOPPING=1");
     fogi_log(LOG_AT_INFO,
              "draining: %u streams open, nothing new is taken; signal again to end now", p->relays);
     p->role->drain(p->self);
@@ -94,19 +98,23 @@ on_drained(struct alarm *a)
 /* --------------------------------------------------------------------------------------- signals
  */
 
-static void
+/** Whether there were any. */
+static bool
 log_changes(const struct conf *was, const struct conf *is)
 {
+    bool any = false;
     char a[CONF_HOST_MAX + 16], b[CONF_HOST_MAX + 16];
     for (int i = 0; i < CONF_KEY_N; i++) {
         enum conf_key key = (enum conf_key)i;
         if (!fogi_conf_in_mode(key, is->mode) || fogi_conf_same(was, is, key))
             continue;
+        any = true;
         fogi_conf_text(was, key, a, sizeof a);
         fogi_conf_text(is, key, b, sizeof b);
         fogi_log(LOG_AT_INFO, "reload: %s %s -> %s%s", fogi_conf_name(key), a, b,
                  fogi_conf_live(key) == CONF_LIVE_NEXT ? ", for the next tunnel" : "");
     }
+    return any;
 }
 
 static void
@@ -120,10 +128,10 @@ reload(struct process *p)
     }
     p->n.reloads++;
     fogi_log_level(next.log_level);
-    log_changes(&was, &next);
+    bool any = log_changes(&was, &next);
     p->conf = next;
     p->role->reload(p->self, &was);
-    fogi_log(LOG_AT_INFO, "reload: done");
+    fogi_log(LOG_AT_INFO, any ? "reload: done" : "reload: nothing has changed");
 }
 
 static void
@@ -201,6 +209,7 @@ fogi_process_run(struct process *p, const struct role *role, void *self)
 {
     p->role = role;
     p->self = self;
+    fogi_notify("READY=1"); /* it listens */
     fogi_loop_run(&p->loop);
 }
 

@@ -18,6 +18,8 @@ struct relay_piece {
     uint8_t bytes[PIECE_BYTES];
 };
 
+static const struct rider_ops ride_ops;
+
 static void read_local(struct relay *r);
 static void write_local(struct relay *r);
 
@@ -45,6 +47,7 @@ fogi_relay_new(struct process *p)
     memset(r, 0, sizeof *r);
     r->p = p;
     list_init(&r->link);
+    fogi_rider_init(&r->ride, &ride_ops);
     fogi_process_relay_began(p);
     return r;
 }
@@ -94,48 +97,31 @@ fogi_relay_drop(struct relay *r, void (*dropped)(struct relay *r))
     fogi_loop_fd_given(&r->p->loop);
 }
 
-static void
-touch(struct relay *r)
-{
-    r->carrier->touched(r->carrier);
-}
-
 void
 fogi_relay_attach(struct relay *r, struct carrier *c, struct fog_stream *st)
 {
-    r->carrier = c;
-    r->stream = st;
     list_unlink(&r->link);
-    list_push(&c->relays, &r->link);
-    fog_stream_set_user(st, r);
-    r->p->n.streams_opened++;
-    if (fogi_log_on(LOG_AT_DEBUG))
-        fogi_log(LOG_AT_DEBUG, "stream %u opened", fog_stream_id(st));
+    fogi_rider_on(&r->ride, c, st);
 }
 
 static void
 log_end(const struct relay *r, const char *how)
 {
     uint64_t in, out;
-    if (!r->stream || !fogi_log_on(LOG_AT_DEBUG))
+    if (!r->ride.stream || !fogi_log_on(LOG_AT_DEBUG))
         return;
-    fog_stream_bytes(r->stream, &in, &out);
-    fogi_log(LOG_AT_DEBUG, "stream %u %s, %llu bytes in, %llu out", fog_stream_id(r->stream), how,
-             (unsigned long long)in, (unsigned long long)out);
+    fog_stream_bytes(r->ride.stream, &in, &out);
+    fogi_log(LOG_AT_DEBUG, "stream %u %s, %llu bytes in, %llu out", fog_stream_id(r->ride.stream),
+             how, (unsigned long long)in, (unsigned long long)out);
 }
 
 void
 fogi_relay_detach(struct relay *r)
 {
+    bool was_on = r->ride.stream;
     list_unlink(&r->link);
-    if (!r->stream)
-        return;
-    fog_stream_set_user(r->stream, NULL);
-    fog_session_release(r->carrier->session, r->stream, process_now(r->p));
-    touch(r);
-    r->stream = NULL;
-    r->carrier = NULL;
-    if (r->started && !r->closing)
+    fogi_rider_off(&r->ride);
+    if (was_on && r->started && !r->closing)
         uv_read_stop((uv_stream_t *)&r->tcp); /* there is nowhere to read to */
 }
 
@@ -170,8 +156,8 @@ fogi_relay_abort(struct relay *r)
         return;
     log_end(r, "reset");
     r->p->n.streams_reset++;
-    if (r->stream)
-        fog_session_reset(r->carrier->session, r->stream, process_now(r->p));
+    if (r->ride.stream)
+        fog_session_reset(r->ride.carrier->session, r->ride.stream, process_now(r->p));
     close_relay(r, true);
 }
 
@@ -180,8 +166,8 @@ fogi_relay_refuse(struct relay *r)
 {
     log_end(r, "refused");
     r->p->n.streams_reset++;
-    if (r->stream)
-        fog_session_refuse(r->carrier->session, r->stream, process_now(r->p));
+    if (r->ride.stream)
+        fog_session_refuse(r->ride.carrier->session, r->ride.stream, process_now(r->p));
     close_relay(r, true);
 }
 
@@ -202,8 +188,8 @@ static void
 local_ended(struct relay *r)
 {
     r->in_done = r->moved = true;
-    int rc = fog_session_finish(r->carrier->session, r->stream, process_now(r->p));
-    touch(r);
+    int rc = fog_session_finish(r->ride.carrier->session, r->ride.stream, process_now(r->p));
+    rider_touch(&r->ride);
     if (rc) {
         fogi_relay_abort(r);
         return;
@@ -225,8 +211,8 @@ static bool
 local_read(struct relay *r, size_t len)
 {
     r->moved = true;
-    int rc = fog_session_commit(r->carrier->session, r->stream, len, process_now(r->p));
-    touch(r);
+    int rc = fog_session_commit(r->ride.carrier->session, r->ride.stream, len, process_now(r->p));
+    rider_touch(&r->ride);
     if (!rc)
         return true;
     fogi_relay_abort(r);
@@ -241,7 +227,7 @@ on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     void *at = NULL;
     size_t cap = 0;
     (void)suggested;
-    if (fog_session_reserve(r->carrier->session, r->stream, &at, &cap, process_now(r->p)))
+    if (fog_session_reserve(r->ride.carrier->session, r->ride.stream, &at, &cap, process_now(r->p)))
         cap = 0; /* reserving again in on_read() tells why */
     *buf = uv_buf_init(at, (unsigned)cap);
 }
@@ -272,7 +258,8 @@ read_local(struct relay *r)
     for (int i = 0; i < TURN_READS; i++) {
         void *at = NULL;
         size_t cap = 0;
-        if (fog_session_reserve(r->carrier->session, r->stream, &at, &cap, process_now(r->p))) {
+        if (fog_session_reserve(r->ride.carrier->session, r->ride.stream, &at, &cap,
+                                process_now(r->p))) {
             fogi_relay_abort(r);
             return;
         }
@@ -354,13 +341,13 @@ write_piece(struct relay *r)
         const void *at;
         size_t len;
         bool eof;
-        if (fog_session_peek(r->carrier->session, r->stream, &at, &len, &eof) || !len)
+        if (fog_session_peek(r->ride.carrier->session, r->ride.stream, &at, &len, &eof) || !len)
             break;
         if (len > PIECE_BYTES - piece->len)
             len = PIECE_BYTES - piece->len;
         memcpy(piece->bytes + piece->len, at, len);
         piece->len += len;
-        fog_session_consume(r->carrier->session, r->stream, len, process_now(r->p));
+        fog_session_consume(r->ride.carrier->session, r->ride.stream, len, process_now(r->p));
     }
     uv_buf_t buf = uv_buf_init((char *)piece->bytes, (unsigned)piece->len);
     if (!uv_write(&piece->req, (uv_stream_t *)&r->tcp, &buf, 1, on_written))
@@ -387,7 +374,7 @@ write_local(struct relay *r)
         const void *at;
         size_t len;
         bool eof;
-        if (fog_session_peek(r->carrier->session, r->stream, &at, &len, &eof)) {
+        if (fog_session_peek(r->ride.carrier->session, r->ride.stream, &at, &len, &eof)) {
             fogi_relay_abort(r);
             return;
         }
@@ -402,8 +389,8 @@ write_local(struct relay *r)
             return;
         }
         r->moved = true;
-        fog_session_consume(r->carrier->session, r->stream, (size_t)n, process_now(r->p));
-        touch(r);
+        fog_session_consume(r->ride.carrier->session, r->ride.stream, (size_t)n, process_now(r->p));
+        rider_touch(&r->ride);
         if ((size_t)n < len)
             write_later(r);
     }
@@ -431,21 +418,10 @@ established(struct relay *r)
     read_local(r);
 }
 
-void
-fogi_carrier_init(struct carrier *c, struct process *p, struct fog_session *s,
-                  void (*touched)(struct carrier *c))
+static void
+on_event(struct rider *ride, const struct fog_event *ev)
 {
-    *c = (struct carrier){.p = p, .session = s, .touched = touched};
-    list_init(&c->relays);
-}
-
-void
-fogi_carrier_event(struct carrier *c, const struct fog_event *ev)
-{
-    struct relay *r = ev->stream ? fog_stream_user(ev->stream) : NULL;
-    (void)c;
-    if (!r)
-        return;
+    struct relay *r = list_entry(ride, struct relay, ride);
     switch (ev->type) {
     case FOG_EV_RESET:
         fogi_relay_abort(r);
@@ -470,36 +446,18 @@ fogi_carrier_event(struct carrier *c, const struct fog_event *ev)
     }
 }
 
-bool
-fogi_carrier_is_busy(const struct carrier *c, fog_time patience)
-{
-    struct fog_session_status st;
-    fog_session_status(c->session, &st);
-    return (st.mux.streams || st.arq.acked < st.arq.committed) &&
-           process_now(c->p) - st.arq.last_input <= patience;
-}
-
-const char *
-fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX])
-{
-    const char *text = fog_err_text(ev->err), *reason = ev->reason ? ev->reason : "";
-    bool more = *reason && strcmp(reason, text) != 0;
-    snprintf(buf, CARRIER_WHY_MAX, "%s%s%s", text, more ? ": " : "", more ? reason : "");
-    return buf;
-}
-
 /** The tunnel goes, but nothing of this stream is missing: the connection gets the rest and its end
  *  without it. False when something is missing. */
 static bool
 outlive(struct relay *r)
 {
-    struct fog_session *s = r->carrier->session;
+    struct fog_session *s = r->ride.carrier->session;
     const void *at;
     size_t len;
     bool eof;
-    if (!r->in_done || r->p->phase == PROCESS_STOPPED || !fog_session_is_whole(s, r->stream))
+    if (!r->in_done || r->p->phase == PROCESS_STOPPED || !fog_session_is_whole(s, r->ride.stream))
         return false;
-    while (!fog_session_peek(s, r->stream, &at, &len, &eof) && len)
+    while (!fog_session_peek(s, r->ride.stream, &at, &len, &eof) && len)
         if (!write_piece(r))
             return false;
     if (r->piece)
@@ -512,14 +470,16 @@ outlive(struct relay *r)
     return true;
 }
 
-void
-fogi_carrier_end(struct carrier *c)
+/** Taken over, gone on alone with what has arrived where nothing is missing, or reset. */
+static void
+on_carrier_ends(struct rider *ride)
 {
-    while (!list_is_empty(&c->relays)) {
-        struct relay *r = list_entry(c->relays.next, struct relay, link);
-        if (outlive(r))
-            continue;
-        if (r->moved || !c->orphan || !c->orphan(c, r))
-            fogi_relay_abort(r);
-    }
+    struct relay *r = list_entry(ride, struct relay, ride);
+    struct carrier *c = ride->carrier;
+    if (outlive(r))
+        return;
+    if (r->moved || !c->orphan || !c->orphan(c, ride))
+        fogi_relay_abort(r);
 }
+
+static const struct rider_ops ride_ops = {.event = on_event, .ends = on_carrier_ends};

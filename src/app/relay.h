@@ -10,52 +10,18 @@
 #ifndef FOGI_RELAY_H
 #define FOGI_RELAY_H
 
-#include "app/process.h"
+#include "app/carrier.h"
 #include "io/tcp.h"
-
-struct carrier;
-struct relay;
-
-/** A session with relays on it. Embedded in what owns the session. */
-struct carrier {
-    struct process *p;
-    struct fog_session *session;
-    struct list relays;
-    /** Stream verbs were called: its output, events and deadline want a look this turn. */
-    void (*touched)(struct carrier *c);
-    /** The carrier ends and r has not moved a byte: true when r was taken over. May be NULL. */
-    bool (*orphan)(struct carrier *c, struct relay *r);
-};
-
-void fogi_carrier_init(struct carrier *c, struct process *p, struct fog_session *s,
-                       void (*touched)(struct carrier *c));
-
-/** Hands an event of a stream to its relay. */
-void fogi_carrier_event(struct carrier *c, const struct fog_event *ev);
-
-/** Whether a stream is open, or bytes are not yet known to have arrived: ending it would lose them,
- *  unless its peer has been silent for longer than `patience` and is most likely gone. */
-bool fogi_carrier_is_busy(const struct carrier *c, fog_time patience);
-
-#define CARRIER_WHY_MAX (FOG_REASON_MAX + 96)
-
-/** Why FOG_EV_CLOSED came: what it means to us, and what the peer says where that is more. */
-const char *fogi_carrier_why(const struct fog_event *ev, char buf[CARRIER_WHY_MAX]);
-
-/** The session is over: its relays are taken over, go on alone with what has arrived where nothing
- *  is missing, or are reset. No relay is on it afterwards. */
-void fogi_carrier_end(struct carrier *c);
 
 struct relay_piece;
 
 struct relay {
     uv_tcp_t tcp;
     struct process *p;
-    struct carrier *carrier;   /* NULL: on no tunnel now                                         */
-    struct fog_stream *stream; /* NULL: has none                                                 */
-    struct list link;          /* carrier->relays, or a list of whoever holds it                 */
-    fog_time since;            /* when it began to wait                                          */
-    void *dial;                /* server: how the connection is being made; NULL: it stands      */
+    struct rider ride; /* its stream                                                     */
+    struct list link;  /* a list of whoever holds it                                     */
+    fog_time since;    /* when it began to wait                                          */
+    void *dial;        /* server: how the connection is being made; NULL: it stands      */
     void (*undial)(struct relay *r);
     struct relay_piece *piece; /* bytes the connection did not take yet                          */
     union {                    /* connecting is over before anything is shut down                */

@@ -126,13 +126,13 @@ on_incoming(void *ctx, uv_stream_t *listener)
     struct tunnel *t;
     if (s->n_tunnels >= PIPES_MAX || budget_is_tight(&p->budget)) {
         p->n.limit_tunnels_hit++;
-        fogi_listen_drop(p, listener);
+        fogi_listen_drop(listener);
         return;
     }
     int err = fogi_tunnel_accept(&t, p, &tunnel_events, s, listener);
     if (err) {
         LOG_LIMITED(LOG_AT_WARN, "cannot take a tunnel: %s", fogi_io_text(err));
-        fogi_listen_drop(p, listener);
+        fogi_listen_drop(listener);
         return;
     }
     list_push(&s->tunnels, &t->link);

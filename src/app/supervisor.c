@@ -2,10 +2,6 @@
  *
  * supervisor.c - tunnels that cannot stay dead.
  *
- * Decides when a tunnel is doubted, when another is made beside it and which of the two stays.
- * Refuses to know local connections. A doubt is cheap: the old tunnel goes on until the new one is
- * ready, and keeps its streams after that, so being wrong costs a handshake and no stream.
- *
  *     ready --(silence, ICMP, keepalive missed)--> suspect --(heard again)--> ready
  *                                                     |
  *                                    new tunnel ready: the old one is retired
@@ -13,15 +9,19 @@
  * Invariant: a wanted slot has a ready tunnel that is not doubted, or an attempt is under way, or
  * one is due in at most BACKOFF_MAX.
  */
-#include "app/client.h"
+#include "app/supervisor.h"
 
+#include "app/stats.h"
 #include "io/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SILENCE_US FOG_SEC(3)   /* outstanding and nothing heard: doubted               */
 #define RETIRED_US FOG_SEC(120) /* streams of a replaced tunnel may go on so long       */
+#define QUIET_US FOG_SEC(1)     /* nothing heard after much had come: asked            */
+#define MUCH 65536              /* bytes                                               */
 #define HEED_US FOG_SEC(5)      /* a foggara server has said that it is one             */
 #define STABLE_US FOG_SEC(2)    /* ready so long: its loss is not a failure in a row    */
 #define BACKOFF_FIRST FOG_MS(250)
@@ -56,49 +56,52 @@ describe(const struct slot *s, const struct tunnel *t, char *buf, size_t cap)
 static void
 retry_later(struct slot *s)
 {
-    struct process *p = s->c->p;
-    fog_time wait = fogi_supervisor_backoff(s->failures, s->c->n_held, rng_unit(&p->rng));
+    struct process *p = s->sup->p;
+    struct supervisor *sup = s->sup;
+    bool hurried = sup->events->is_awaited(sup->owner);
+    fog_time wait = fogi_supervisor_backoff(s->failures, hurried, rng_unit(&p->rng));
     fogi_alarm_set(&s->retry, process_now(p) + wait);
 }
 
 static void
 attempt_failed(struct slot *s, const char *why)
 {
-    struct process *p = s->c->p;
+    struct process *p = s->sup->p;
     p->n.tunnels_failed++;
     s->failures++;
     LOG_LIMITED(LOG_AT_WARN, "tunnel %u to %s:%u cannot be made: %s; trying again", s->number,
-                p->conf.remote.host, p->conf.remote.port, why);
+                s->sup->target.name.host, s->sup->target.name.port, why);
     retry_later(s);
 }
 
 static const struct tunnel_events tunnel_events;
 
 static bool
-orphan(struct carrier *c, struct relay *r)
+orphan(struct carrier *c, struct rider *r)
 {
     struct tunnel *t = list_entry(c, struct tunnel, carrier);
     struct slot *s = t->owner;
-    return fogi_client_orphan(s->c, r);
+    return s->sup->events->orphan(s->sup->owner, r);
 }
 
 static void
 dial(struct slot *s)
 {
-    struct client *c = s->c;
-    if (!c->target.n) {
+    struct supervisor *sup = s->sup;
+    if (!sup->target.n) {
         attempt_failed(s, "its address is not known");
         return;
     }
-    const struct fog_addr *to = &c->target.addrs[s->attempts++ % c->target.n];
-    c->p->n.tunnel_attempts++;
-    int err = fogi_tunnel_dial(&s->next, c->p, &tunnel_events, s, to);
+    const struct fog_addr *to = &sup->target.addrs[s->attempts++ % sup->target.n];
+    sup->p->n.tunnel_attempts++;
+    int err = fogi_tunnel_dial(&s->next, sup->p, &tunnel_events, s, to);
     if (err) {
         s->next = NULL;
         attempt_failed(s, fogi_io_text(err));
         return;
     }
-    s->next->carrier.orphan = orphan;
+    if (sup->events->orphan)
+        s->next->carrier.orphan = orphan;
 }
 
 /** Makes a tunnel now, unless that is being done; the name is looked up each time. */
@@ -108,7 +111,7 @@ attempt(struct slot *s)
     if (s->next || s->resolving || !s->wanted)
         return;
     fogi_alarm_set(&s->retry, FOG_TIME_NEVER);
-    if (fogi_target_renew(&s->c->target))
+    if (fogi_target_renew(&s->sup->target))
         dial(s);
     else
         s->resolving = true;
@@ -117,10 +120,10 @@ attempt(struct slot *s)
 static void
 on_known(void *ctx, int err)
 {
-    struct client *c = ctx;
+    struct supervisor *sup = ctx;
     (void)err;
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        struct slot *s = &c->slots[i];
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        struct slot *s = &sup->slots[i];
         if (!s->resolving)
             continue;
         s->resolving = false;
@@ -138,21 +141,21 @@ on_retry(struct alarm *a)
 /* ------------------------------------------------------------------------------- replacing one */
 
 static void
-arm_retire(struct client *c)
+arm_retire(struct supervisor *sup)
 {
     fog_time at = FOG_TIME_NEVER;
-    if (!list_is_empty(&c->retired))
-        at = list_entry(c->retired.next, struct tunnel, link)->since + RETIRED_US;
-    fogi_alarm_set(&c->retire, at);
+    if (!list_is_empty(&sup->retired))
+        at = list_entry(sup->retired.next, struct tunnel, link)->since + RETIRED_US;
+    fogi_alarm_set(&sup->retire, at);
 }
 
 static void
 on_retire(struct alarm *a)
 {
-    struct client *c = list_entry(a, struct client, retire);
-    fog_time now = process_now(c->p);
+    struct supervisor *sup = list_entry(a, struct supervisor, retire);
+    fog_time now = process_now(sup->p);
     struct list *next;
-    for (struct list *i = c->retired.next; i != &c->retired; i = next) {
+    for (struct list *i = sup->retired.next; i != &sup->retired; i = next) {
         struct tunnel *t = list_entry(i, struct tunnel, link);
         next = i->next;
         if (now - t->since < RETIRED_US)
@@ -160,7 +163,7 @@ on_retire(struct alarm *a)
         list_unlink(&t->link);
         fogi_tunnel_close(t, "replaced");
     }
-    arm_retire(c);
+    arm_retire(sup);
 }
 
 static void
@@ -168,10 +171,10 @@ retire(struct slot *s)
 {
     struct tunnel *t = s->now;
     s->now = NULL;
-    s->c->p->n.tunnels_replaced++;
-    t->since = process_now(s->c->p);
-    list_push(&s->c->retired, &t->link);
-    arm_retire(s->c);
+    s->sup->p->n.tunnels_replaced++;
+    t->since = process_now(s->sup->p);
+    list_push(&s->sup->retired, &t->link);
+    arm_retire(s->sup);
     /* Its own turn ends it once it has no stream; give it one. */
     t->carrier.touched(&t->carrier);
 }
@@ -182,8 +185,8 @@ suspect(struct slot *s, const char *why)
     char text[128];
     if (!s->suspect) {
         s->suspect = true;
-        s->suspect_since = process_now(s->c->p);
-        s->c->p->n.tunnels_suspected++;
+        s->suspect_since = process_now(s->sup->p);
+        s->sup->p->n.tunnels_suspected++;
         LOG_LIMITED(LOG_AT_WARN, "%s is in doubt: %s; making another beside it",
                     describe(s, s->now, text, sizeof text), why);
         s->failures = 0;
@@ -197,7 +200,7 @@ recovered(struct slot *s)
     struct tunnel *next = s->next;
     char text[128];
     s->suspect = false;
-    s->c->p->n.tunnels_recovered++;
+    s->sup->p->n.tunnels_recovered++;
     LOG_LIMITED(LOG_AT_INFO, "%s is heard again", describe(s, s->now, text, sizeof text));
     if (!s->worn) {
         s->next = NULL;
@@ -207,7 +210,7 @@ recovered(struct slot *s)
         if (next)
             fogi_tunnel_close(next, "not needed");
     }
-    fogi_client_place(s->c);
+    s->sup->events->placeable(s->sup->owner);
 }
 
 /* ---------------------------------------------------------------------------- what tunnels tell */
@@ -215,7 +218,7 @@ recovered(struct slot *s)
 static void
 became_ready(struct slot *s, struct tunnel *t)
 {
-    struct process *p = s->c->p;
+    struct process *p = s->sup->p;
     struct fog_addr local;
     char text[128], from[ADDR_TEXT_MAX];
     p->n.tunnels_ready++;
@@ -230,10 +233,10 @@ became_ready(struct slot *s, struct tunnel *t)
     s->suspect = s->worn = false;
     s->outstanding = FOG_TIME_NEVER;
     s->ready_since = s->lately_at = process_now(p);
-    s->bytes_in = s->lately = 0;
+    s->bytes_in = s->lately = s->asked_at = 0;
     bool asked = p->conf.down && t->via == FOG_VIA_KCP;
     fogi_alarm_set(&s->heed, asked ? s->ready_since + HEED_US : FOG_TIME_NEVER);
-    fogi_client_place(s->c);
+    s->sup->events->placeable(s->sup->owner);
 }
 
 /** A server that is not of our kind cannot be asked. */
@@ -248,7 +251,7 @@ on_heed(struct alarm *a)
     fog_session_status(s->now->carrier.session, &st);
     if (st.mux.extended)
         return;
-    fogi_conf_text(&s->c->p->conf, CONF_KEY_DOWN, down, sizeof down);
+    fogi_conf_text(&s->sup->p->conf, CONF_KEY_DOWN, down, sizeof down);
     LOG_LIMITED(LOG_AT_WARN,
                 "%s: the server is no foggara: it sends as it likes, down %s is in vain",
                 describe(s, s->now, text, sizeof text), down);
@@ -258,7 +261,7 @@ on_heed(struct alarm *a)
 static void
 lost(struct slot *s, struct tunnel *t, const char *why)
 {
-    struct process *p = s->c->p;
+    struct process *p = s->sup->p;
     bool was_now = t == s->now, was_next = t == s->next;
     char text[128];
     if (was_now) {
@@ -272,7 +275,7 @@ lost(struct slot *s, struct tunnel *t, const char *why)
     }
     list_unlink(&t->link);
     fogi_tunnel_close(t, "");
-    arm_retire(s->c);
+    arm_retire(s->sup);
     if (was_next)
         attempt_failed(s, why);
     else if (was_now && !s->next && !s->resolving && s->retry.at == FOG_TIME_NEVER)
@@ -326,14 +329,16 @@ on_trouble(struct tunnel *t, int err)
 static void
 look_after(struct slot *s)
 {
-    struct process *p = s->c->p;
+    struct process *p = s->sup->p;
     struct fog_session_status st;
     fog_session_status(s->now->carrier.session, &st);
-    fogi_client_lately(s, &st);
+    fogi_supervisor_lately(s, &st);
     if (s->suspect && st.arq.last_input > s->suspect_since)
         recovered(s);
     if (!st.arq.flight_segs && !st.arq.queued) {
         s->outstanding = FOG_TIME_NEVER;
+        if (st.arq.n.bytes_in - s->asked_at >= MUCH && s->watch.at == FOG_TIME_NEVER)
+            fogi_alarm_set(&s->watch, st.arq.last_input + QUIET_US);
     } else if (s->outstanding == FOG_TIME_NEVER) {
         s->outstanding = process_now(p);
         if (s->watch.at == FOG_TIME_NEVER)
@@ -347,15 +352,29 @@ on_turned(struct tunnel *t)
     struct slot *s = t->owner;
     if (t == s->now) {
         look_after(s);
-        if (s->c->n_held)
-            fogi_client_place(s->c);
+        s->sup->events->placeable(s->sup->owner);
     } else if (t != s->next) {
         if (fogi_tunnel_is_busy(t, FOG_TIME_NEVER))
             return;
         list_unlink(&t->link);
         fogi_tunnel_close(t, "replaced");
-        arm_retire(s->c);
+        arm_retire(s->sup);
     }
+}
+
+/** A download waits for nothing of ours to be answered, so its silence proves nothing: one question
+ *  does. An end of a download costs one, too. */
+static void
+ask_if_quiet(struct slot *s, const struct fog_session_status *st)
+{
+    fog_time now = process_now(s->sup->p);
+    if (now - st->arq.last_input < QUIET_US) {
+        fogi_alarm_set(&s->watch, st->arq.last_input + QUIET_US);
+        return;
+    }
+    s->asked_at = st->arq.n.bytes_in;
+    fog_session_ping(s->now->carrier.session, now);
+    s->now->carrier.touched(&s->now->carrier);
 }
 
 /** Has nothing been heard for long although something is outstanding? An idle tunnel sets no watch,
@@ -365,26 +384,28 @@ on_watch(struct alarm *a)
 {
     struct slot *s = list_entry(a, struct slot, watch);
     struct fog_session_status st;
-    if (!s->now || s->outstanding == FOG_TIME_NEVER)
+    if (!s->now)
         return;
     fog_session_status(s->now->carrier.session, &st);
+    if (s->outstanding == FOG_TIME_NEVER) {
+        ask_if_quiet(s, &st);
+        return;
+    }
     fog_time from = s->outstanding;
     if (st.arq.last_input > from)
         from = st.arq.last_input;
-    if (process_now(s->c->p) - from >= SILENCE_US)
+    if (process_now(s->sup->p) - from >= SILENCE_US)
         suspect(s, "no answer for 3 s");
     else
         fogi_alarm_set(&s->watch, from + SILENCE_US);
 }
 
-/** The host has slept: ways and translations may be gone, and nobody could tell us. */
-static void
-on_resumed(struct pump *pump)
+void
+fogi_supervisor_resumed(struct supervisor *sup)
 {
-    struct client *c = list_entry(pump, struct client, resumed);
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++)
-        if (c->slots[i].now)
-            suspect(&c->slots[i], "this host has slept");
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++)
+        if (sup->slots[i].now)
+            suspect(&sup->slots[i], "this host has slept");
 }
 
 static void
@@ -399,21 +420,23 @@ static const struct tunnel_events tunnel_events = {
 /* ------------------------------------------------------------------------------- what is wanted */
 
 void
-fogi_supervisor_init(struct client *c)
+fogi_supervisor_init(struct supervisor *sup, struct process *p, const struct hostport *server,
+                     const struct supervisor_events *events, void *owner)
 {
-    list_init(&c->retired);
-    fogi_alarm_init(&c->retire, &c->p->loop, on_retire);
-    pump_init(&c->resumed, on_resumed);
-    c->p->loop.resumed = &c->resumed;
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        struct slot *s = &c->slots[i];
-        *s = (struct slot){.c = c, .number = i + 1, .outstanding = FOG_TIME_NEVER};
-        fogi_alarm_init(&s->retry, &c->p->loop, on_retry);
-        fogi_alarm_init(&s->watch, &c->p->loop, on_watch);
-        fogi_alarm_init(&s->heed, &c->p->loop, on_heed);
+    sup->p = p;
+    sup->events = events;
+    sup->owner = owner;
+    list_init(&sup->retired);
+    fogi_alarm_init(&sup->retire, &p->loop, on_retire);
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        struct slot *s = &sup->slots[i];
+        *s = (struct slot){.sup = sup, .number = i + 1, .outstanding = FOG_TIME_NEVER};
+        fogi_alarm_init(&s->retry, &p->loop, on_retry);
+        fogi_alarm_init(&s->watch, &p->loop, on_watch);
+        fogi_alarm_init(&s->heed, &p->loop, on_heed);
     }
-    fogi_target_init(&c->target, c->p, &c->p->conf.remote, on_known, c);
-    fogi_supervisor_adjust(c);
+    fogi_target_init(&sup->target, p, server, on_known, sup);
+    fogi_supervisor_adjust(sup);
 }
 
 static void
@@ -430,11 +453,11 @@ unwant(struct slot *s)
 }
 
 void
-fogi_supervisor_adjust(struct client *c)
+fogi_supervisor_adjust(struct supervisor *sup)
 {
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        struct slot *s = &c->slots[i];
-        bool wanted = i < c->p->conf.tunnels;
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        struct slot *s = &sup->slots[i];
+        bool wanted = i < sup->p->conf.tunnels;
         if (s->wanted && !wanted)
             unwant(s);
         s->wanted = wanted;
@@ -444,24 +467,31 @@ fogi_supervisor_adjust(struct client *c)
 }
 
 bool
-fogi_supervisor_is_busy(const struct client *c)
+fogi_supervisor_is_busy(const struct supervisor *sup)
 {
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        const struct slot *s = &c->slots[i];
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        const struct slot *s = &sup->slots[i];
         if (s->now && fogi_tunnel_is_busy(s->now, PROCESS_PATIENCE_US))
             return true;
     }
-    for (struct list *i = c->retired.next; i != &c->retired; i = i->next)
+    for (struct list *i = sup->retired.next; i != &sup->retired; i = i->next)
         if (fogi_tunnel_is_busy(list_entry(i, struct tunnel, link), PROCESS_PATIENCE_US))
             return true;
     return false;
 }
 
 void
-fogi_supervisor_renew(struct client *c)
+fogi_supervisor_move(struct supervisor *sup, const struct hostport *server)
 {
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        struct slot *s = &c->slots[i];
+    fogi_target_set(&sup->target, server);
+    fogi_supervisor_renew(sup);
+}
+
+void
+fogi_supervisor_renew(struct supervisor *sup)
+{
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        struct slot *s = &sup->slots[i];
         struct tunnel *next = s->next;
         if (!s->wanted)
             continue;
@@ -485,33 +515,33 @@ set_rate(struct tunnel *t, uint64_t rate)
 }
 
 void
-fogi_supervisor_set_rates(struct client *c)
+fogi_supervisor_set_rates(struct supervisor *sup)
 {
-    uint64_t rate = fogi_process_rate(&c->p->conf, c->p->conf.up);
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        set_rate(c->slots[i].now, rate);
-        set_rate(c->slots[i].next, rate);
+    uint64_t rate = fogi_process_rate(&sup->p->conf, sup->p->conf.up);
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        set_rate(sup->slots[i].now, rate);
+        set_rate(sup->slots[i].next, rate);
     }
-    for (struct list *i = c->retired.next; i != &c->retired; i = i->next)
+    for (struct list *i = sup->retired.next; i != &sup->retired; i = i->next)
         set_rate(list_entry(i, struct tunnel, link), rate);
 }
 
 void
-fogi_supervisor_hurry(struct client *c)
+fogi_supervisor_hurry(struct supervisor *sup)
 {
-    fog_time soon = process_now(c->p) + BACKOFF_HURRIED;
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        struct slot *s = &c->slots[i];
+    fog_time soon = process_now(sup->p) + BACKOFF_HURRIED;
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        struct slot *s = &sup->slots[i];
         if (s->retry.at != FOG_TIME_NEVER && s->retry.at > soon)
             fogi_alarm_set(&s->retry, soon);
     }
 }
 
 void
-fogi_supervisor_stop(struct client *c)
+fogi_supervisor_stop(struct supervisor *sup)
 {
-    for (unsigned i = 0; i < CLIENT_SLOTS_MAX; i++) {
-        struct slot *s = &c->slots[i];
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        struct slot *s = &sup->slots[i];
         struct tunnel *next = s->next, *now = s->now;
         s->wanted = s->resolving = false;
         s->next = s->now = NULL;
@@ -524,10 +554,31 @@ fogi_supervisor_stop(struct client *c)
         fogi_alarm_close(&s->heed, NULL);
     }
     struct list *link;
-    c->p->loop.resumed = NULL;
-    pump_cancel(&c->resumed);
-    while ((link = list_pop(&c->retired)))
+    while ((link = list_pop(&sup->retired)))
         fogi_tunnel_close(list_entry(link, struct tunnel, link), "shutting down");
-    fogi_alarm_close(&c->retire, NULL);
-    fogi_target_deinit(&c->target);
+    fogi_alarm_close(&sup->retire, NULL);
+    fogi_target_deinit(&sup->target);
+}
+
+static void
+dump_tunnel(const struct tunnel *t, const char *what, struct stats *out)
+{
+    char text[ADDR_TEXT_MAX], name[ADDR_TEXT_MAX + 16];
+    snprintf(name, sizeof name, "%s (%s)", fogi_addr_text(&t->peer, text), what);
+    fogi_stats_session(out, name, t->carrier.session, process_now(t->carrier.p));
+    fogi_stats_udp(out, &t->udp.n);
+}
+
+void
+fogi_supervisor_dump(struct supervisor *sup, struct stats *out)
+{
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        const struct slot *s = &sup->slots[i];
+        if (s->now)
+            dump_tunnel(s->now, s->suspect ? "in doubt" : "ready", out);
+        if (s->next)
+            dump_tunnel(s->next, "being made", out);
+    }
+    for (struct list *i = sup->retired.next; i != &sup->retired; i = i->next)
+        dump_tunnel(list_entry(i, struct tunnel, link), "replaced", out);
 }

@@ -2,6 +2,7 @@
 #include "app/tunnel.h"
 
 #include "io/log.h"
+#include "io/tcp.h"
 
 #include <assert.h>
 #include <string.h>
@@ -19,12 +20,11 @@ static uint8_t pipe_input[PIPE_PIECE]; /* in use only between libuv's asking for
 
 /* --------------------------------------------------------------------------------------- output */
 
-static bool
+static void
 send_datagrams(struct tunnel *t)
 {
     struct fog_session *s = t->carrier.session;
     fog_time now = process_now(t->carrier.p);
-    bool any = false;
     uint8_t *buf;
     while ((buf = fogi_udp_reserve(&t->udp))) {
         size_t len = 0;
@@ -33,10 +33,8 @@ send_datagrams(struct tunnel *t)
         if (rc || !len)
             break;
         fogi_udp_queue(&t->udp, NULL, NULL, len);
-        any = true;
     }
     fogi_udp_flush(&t->udp);
-    return any;
 }
 
 static void
@@ -81,10 +79,14 @@ send_piece(struct tunnel *t)
     return n > 0;
 }
 
+/** True when there may be more. */
 static bool
 send_output(struct tunnel *t)
 {
-    return t->via == FOG_VIA_KCP ? send_datagrams(t) : send_piece(t);
+    if (t->via == FOG_VIA_PIPE)
+        return send_piece(t);
+    send_datagrams(t);
+    return false;
 }
 
 /* ---------------------------------------------------------------------------------------- input */
@@ -185,20 +187,33 @@ arm(struct tunnel *t)
     fogi_alarm_set(&t->alarm, at);
 }
 
+/** True when there were any. */
+static bool
+take_events(struct tunnel *t)
+{
+    struct fog_event ev;
+    bool any = false;
+    while (!t->closing && fog_session_event(t->carrier.session, &ev)) {
+        t->events->event(t, &ev);
+        any = true;
+    }
+    return any;
+}
+
 static void
 pump(struct pump *p)
 {
     struct tunnel *t = list_entry(p, struct tunnel, pump);
-    struct fog_event ev;
-    bool sent = true;
+    bool more = true;
+    take_events(t);
     /* Sending makes room, room makes events, events make output. */
-    while (sent && !t->closing) {
-        while (!t->closing && fog_session_event(t->carrier.session, &ev))
-            t->events->event(t, &ev);
-        sent = !t->closing && send_output(t);
+    while (more) {
+        more = !t->closing && send_output(t);
+        more = take_events(t) || more;
     }
     if (t->closing)
         return;
+    pump_cancel(p); /* what the events asked for is done */
     read_again(t);
     arm(t);
     t->events->turned(t);

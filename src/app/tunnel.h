@@ -9,7 +9,7 @@
 #ifndef FOGI_TUNNEL_H
 #define FOGI_TUNNEL_H
 
-#include "app/relay.h"
+#include "app/carrier.h"
 
 struct tunnel;
 

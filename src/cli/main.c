@@ -79,6 +79,8 @@ reload(void *ctx, struct conf *out)
     struct running *r = ctx;
     struct conf_report rep;
     struct conf_lines kept;
+    if (r->request->file == NULL)
+        fogi_log(LOG_AT_INFO, "reload: all settings are flags; a file to read is given with -c");
     int rc = fogi_conf_load(out, r->request, &rep);
     each_line(&rep.errors, log_error);
     if (rc != EXIT_OK)

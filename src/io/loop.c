@@ -4,16 +4,23 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define FDS_MAX (1u << 20)  /* more than this nobody needs, and some systems say "unlimited" */
 #define SLEPT_US FOG_SEC(2) /* shorter sleeps break nothing */
 #define FD_RETRY FOG_MS(100)
 #define ALARM_LATE FOG_MS(500) /* we did not run meanwhile: the world was not silent */
+#define ALARM_UNIT FOG_MS(1)   /* alarms ring at whole ones                          */
 
 static void fd_retry(struct alarm *a);
+static void set_timer(struct loop *l);
+static void tell_closed(struct loop *l);
+static void on_timer(uv_poll_t *poll, int status, int events);
 
 static fog_time
 read_clock(void)
@@ -69,6 +76,8 @@ finish_turn(uv_prepare_t *handle)
         struct pump *p = list_entry(link, struct pump, link);
         p->run(p);
     }
+    tell_closed(l);
+    set_timer(l);
     if (l->fresh) {
         uint64_t took = (uint64_t)(read_clock() - l->now);
         if (took > l->late_us)
@@ -106,14 +115,35 @@ count_fds(void)
     return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
 }
 
+static int
+open_timer(struct loop *l)
+{
+    l->timer_at = l->soonest = FOG_TIME_NEVER;
+    l->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (l->timer_fd < 0)
+        return -errno;
+    int err = uv_poll_init(&l->uv, &l->timer, l->timer_fd);
+    if (err) {
+        close(l->timer_fd);
+        return err;
+    }
+    l->timer.data = l;
+    uv_unref((uv_handle_t *)&l->timer);
+    return uv_poll_start(&l->timer, UV_READABLE, on_timer);
+}
+
 int
 fogi_loop_init(struct loop *l)
 {
     memset(l, 0, sizeof *l);
     list_init(&l->pumps);
     list_init(&l->fd_waiters);
+    list_init(&l->alarms);
+    list_init(&l->closed);
     l->fds_max = raise_fd_limit();
     int err = uv_loop_init(&l->uv);
+    if (!err)
+        err = open_timer(l);
     if (err)
         return err;
     uv_prepare_init(&l->uv, &l->end_of_turn);
@@ -142,10 +172,13 @@ bool
 fogi_loop_free(struct loop *l)
 {
     uv_close((uv_handle_t *)&l->end_of_turn, NULL);
+    uv_close((uv_handle_t *)&l->timer, NULL);
+    close(l->timer_fd);
     fogi_alarm_close(&l->fd_retry, NULL);
     /* A look-up cannot be interrupted and may take half a minute: do not wait for it. */
     for (int i = 0; i < 8 && uv_run(&l->uv, UV_RUN_NOWAIT); i++)
         ;
+    tell_closed(l);
     if (l->requests)
         return false;
     int err = uv_loop_close(&l->uv);
@@ -153,61 +186,143 @@ fogi_loop_free(struct loop *l)
     return !err;
 }
 
+/* --------------------------------------------------------------------------------------- alarms */
+
+/** Sets the timer once a turn at most: to the first alarm when it has fired, else only earlier. */
 static void
-on_timer(uv_timer_t *t)
+set_timer(struct loop *l)
 {
-    struct alarm *a = t->data;
-    fog_time now = fogi_loop_refresh(a->loop);
+    fog_time at = l->soonest;
+    l->soonest = FOG_TIME_NEVER;
+    if (!l->fired && at >= l->timer_at)
+        return;
+    if (l->fired) {
+        at = FOG_TIME_NEVER;
+        for (struct list *i = l->alarms.next; i != &l->alarms; i = i->next) {
+            fog_time due = list_entry(i, struct alarm, link)->due;
+            at = due < at ? due : at;
+        }
+    }
+    struct itimerspec spec = {0};
+    if (at != FOG_TIME_NEVER)
+        spec.it_value = (struct timespec){at / FOG_SEC(1), at % FOG_SEC(1) * 1000 + (at <= 0)};
+    timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL); /* forgets that it has fired */
+    l->timer_at = at;
+    l->fired = false;
+}
+
+/** The loop goes on while an alarm is set. */
+static void
+hold_loop(struct loop *l)
+{
+    if (list_is_empty(&l->alarms))
+        uv_unref((uv_handle_t *)&l->timer);
+    else
+        uv_ref((uv_handle_t *)&l->timer);
+}
+
+static void
+unset(struct alarm *a)
+{
+    list_unlink(&a->link);
+    a->at = FOG_TIME_NEVER;
+    a->late = false;
+    hold_loop(a->loop);
+}
+
+static void
+set(struct alarm *a, fog_time due)
+{
+    struct loop *l = a->loop;
+    a->due = due;
+    if (due < l->soonest)
+        l->soonest = due;
+    list_unlink(&a->link);
+    list_push(&l->alarms, &a->link);
+    hold_loop(l);
+}
+
+static void
+ring(struct alarm *a, fog_time now)
+{
     if (now - a->at > ALARM_LATE && !a->late) {
         a->late = true;
-        uv_timer_start(t, on_timer, 1, 0);
+        set(a, now + ALARM_UNIT);
         return;
     }
-    a->late = false;
-    a->at = FOG_TIME_NEVER;
+    unset(a);
     a->ring(a);
 }
 
-void
-fogi_alarm_init(struct alarm *a, struct loop *l, void (*ring)(struct alarm *a))
+static void
+on_timer(uv_poll_t *poll, int status, int events)
 {
-    *a = (struct alarm){.loop = l, .ring = ring, .at = FOG_TIME_NEVER};
-    uv_timer_init(&l->uv, &a->timer);
-    a->timer.data = a;
+    struct loop *l = poll->data;
+    struct list due, *next;
+    fog_time now = fogi_loop_refresh(l);
+    (void)status;
+    (void)events;
+    l->fired = true;
+    list_init(&due);
+    for (struct list *i = l->alarms.next; i != &l->alarms; i = next) {
+        next = i->next;
+        if (list_entry(i, struct alarm, link)->due > now)
+            continue;
+        list_unlink(i);
+        list_push(&due, i);
+    }
+    /* Who rings may set and close any of them. */
+    while (!list_is_empty(&due)) {
+        struct alarm *a = list_entry(due.next, struct alarm, link);
+        list_unlink(&a->link);
+        ring(a, now);
+    }
+    hold_loop(l);
+}
+
+void
+fogi_alarm_init(struct alarm *a, struct loop *l, void (*ring_fn)(struct alarm *a))
+{
+    *a = (struct alarm){.loop = l, .ring = ring_fn, .at = FOG_TIME_NEVER};
+    list_init(&a->link);
 }
 
 void
 fogi_alarm_set(struct alarm *a, fog_time at)
 {
+    if (a->closing)
+        return;
     if (at == FOG_TIME_NEVER) {
-        a->at = at;
-        a->late = false;
-        uv_timer_stop(&a->timer);
+        unset(a);
         return;
     }
-    uint64_t due_ms = at <= 0 ? 0 : ((uint64_t)at + 999) / 1000, now_ms = uv_now(&a->loop->uv);
-    bool same = a->at != FOG_TIME_NEVER && a->due_ms == due_ms;
+    fog_time due = at <= 0 ? 0 : (at + ALARM_UNIT - 1) / ALARM_UNIT * ALARM_UNIT;
+    bool same = a->at != FOG_TIME_NEVER && a->due == due;
     a->at = at;
-    a->due_ms = due_ms;
     if (!same)
-        uv_timer_start(&a->timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+        set(a, due);
 }
 
 static void
-on_alarm_closed(uv_handle_t *h)
+tell_closed(struct loop *l)
 {
-    struct alarm *a = h->data;
-    if (a->closed)
+    struct list *link;
+    while ((link = list_pop(&l->closed))) {
+        struct alarm *a = list_entry(link, struct alarm, link);
         a->closed(a);
+    }
 }
 
 void
 fogi_alarm_close(struct alarm *a, void (*closed)(struct alarm *a))
 {
-    if (!a->loop || uv_is_closing((uv_handle_t *)&a->timer))
+    if (!a->loop || a->closing)
         return;
+    unset(a);
+    a->closing = true;
     a->closed = closed;
-    uv_close((uv_handle_t *)&a->timer, on_alarm_closed);
+    if (closed)
+        list_push(&a->loop->closed, &a->link);
 }
 
 void

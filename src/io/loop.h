@@ -2,9 +2,11 @@
  *
  * loop.h - one event loop: its time, its descriptors, and what is still to be done this turn.
  *
- * Decides when the clock is read (once per wake-up), and that work caused by many events of one
- * turn is done once, at its end. Refuses to know what that work is. Invariant: when the loop goes
- * to sleep no pump is waiting.
+ * Decides when the clock is read (once per wake-up), that work caused by many events of one turn is
+ * done once, at its end, and when the system's timer is set: only to an earlier moment, or when it
+ * has fired. Alarms move with every datagram, and a sleep with a time limit costs a virtual machine
+ * two exits. Refuses to know what that work is. Invariant: when the loop goes to sleep no pump is
+ * waiting, and the timer fires no later than the first alarm is due.
  */
 #ifndef FOGI_LOOP_H
 #define FOGI_LOOP_H
@@ -27,18 +29,26 @@ struct loop;
 
 /** A moment to be called at. Embedded. */
 struct alarm {
-    uv_timer_t timer;
+    struct list link; /* loop->alarms while set, loop->closed                          */
     struct loop *loop;
-    fog_time at;     /* FOG_TIME_NEVER: not set                                       */
-    uint64_t due_ms; /* what the timer stands on                                      */
+    fog_time at;  /* FOG_TIME_NEVER: not set                                       */
+    fog_time due; /* when it rings: `at` in whole milliseconds, so that neighbours meet */
     void (*ring)(struct alarm *a);
     void (*closed)(struct alarm *a);
-    bool late; /* waits for the sockets to be read first                        */
+    bool late;    /* waits for the sockets to be read first                        */
+    bool closing; /* rings no more                                                 */
 };
 
 struct loop {
     uv_loop_t uv;
     uv_prepare_t end_of_turn;
+    uv_poll_t timer; /* of timer_fd; keeps the loop going while an alarm is set */
+    int timer_fd;
+    fog_time timer_at;      /* it fires then; FOG_TIME_NEVER: not set              */
+    fog_time soonest;       /* of the alarms set in this turn                      */
+    bool fired;             /* the timer has, and is to be set anew                */
+    struct list alarms;     /* that are set, in no order: a process has few        */
+    struct list closed;     /* alarms that are to be told so                       */
     struct list pumps;      /* to run before the loop sleeps                       */
     struct list fd_waiters; /* pumps that wait for a free descriptor               */
     struct alarm fd_retry;  /* and for 100 ms to pass                              */

@@ -34,6 +34,15 @@ fogi_life_input(struct life *l, fog_time now)
 }
 
 void
+fogi_life_ask(struct life *l)
+{
+    if (!l->ready || l->ping_due || l->ping_sent != FOG_TIME_NEVER)
+        return;
+    l->ping_due = true;
+    l->ping_id++;
+}
+
+void
 fogi_life_pinged(struct life *l, fog_time now)
 {
     l->ping_due = false;
@@ -122,10 +131,8 @@ fogi_life_tick(struct life *l, fog_time now)
         l->ping_sent = FOG_TIME_NEVER;
         due |= LIFE_SUSPECT;
     }
-    if (now >= next_ping(l)) {
-        l->ping_due = true;
-        l->ping_id++;
-    }
+    if (now >= next_ping(l))
+        fogi_life_ask(l);
     if (l->ready && now >= l->grid)
         l->grid += ((now - l->grid) / l->period + 1) * l->period;
     return due;

@@ -41,6 +41,8 @@ void fogi_life_init(struct life *l, const struct fog_mux_options *o, fog_time no
 void fogi_life_ready(struct life *l, enum fog_role role, fog_time now);
 /** Bytes came and were taken. */
 void fogi_life_input(struct life *l, fog_time now);
+/** A PING waits to leave, unless one does or is unanswered. */
+void fogi_life_ask(struct life *l);
 /** The waiting PING was handed out. */
 void fogi_life_pinged(struct life *l, fog_time now);
 /** An answer came; false when it answers nothing. */

@@ -67,7 +67,7 @@ init(struct fog_mux *m, const struct fog_mux_options *o, fog_time now)
     struct rng seed = {o->seed};
     m->o = *o;
     m->framing = &fogi_h2;
-    m->now = now;
+    m->now = m->lately_at = now;
     m->extended = o->extended;
     m->hello_due = o->role == FOG_CLIENT;
     m->next_id = 1;
@@ -185,6 +185,14 @@ fog_mux_shutdown(struct fog_mux *m, const char *reason, fog_time now)
 {
     m->now = now;
     fogi_mux_fail(m, FOG_E_CLOSED, reason ? reason : "");
+}
+
+void
+fog_mux_ping(struct fog_mux *m, fog_time now)
+{
+    m->now = now;
+    if (m->state == FOG_MUX_READY)
+        fogi_life_ask(&m->life);
 }
 
 bool

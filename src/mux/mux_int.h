@@ -53,10 +53,13 @@ struct fog_stream {
     struct bytes in; /* waiting for the reader                                             */
     void *user;
     uint64_t bytes_in, bytes_out;
-    uint64_t last_out;  /* position of the pipe behind its last frame; 0: none                */
-    fog_time acked_at;  /* when that was acknowledged; FOG_TIME_NEVER: nothing was sent       */
-    fog_time last_in;   /* last payload of the peer; FOG_TIME_NEVER: none                     */
-    fog_time last_byte; /* either way, or taken by the reader                                 */
+    uint64_t last_out;     /* position of the pipe behind its last frame; 0: none                */
+    fog_time acked_at;     /* when that was acknowledged; FOG_TIME_NEVER: nothing was sent       */
+    fog_time spell_at;     /* FIN held: see finhold.h                                            */
+    uint64_t spell_from;   /* bytes_in then                                                     */
+    uint32_t acked_lately; /* bytes, as of acked_at                                           */
+    fog_time last_in;      /* last payload of the peer; FOG_TIME_NEVER: none                     */
+    fog_time last_byte;    /* either way, or taken by the reader                                 */
     fog_time over_since;
     uint32_t id;
     int err;       /* why it is over; 0: not, or in order                                */
@@ -127,6 +130,8 @@ struct fog_mux {
     fog_time taken_at;         /* when a reader last took bytes                                 */
     uint64_t out_pos;          /* bytes handed out so far                                       */
     uint64_t acked;            /* of these, acknowledged                                        */
+    uint64_t lately;           /* ... and of these, lately: halved each half second             */
+    fog_time lately_at;        /* when last halved                                              */
     uint64_t pongs[PONGS_MAX]; /* ids of answers that wait, oldest first                        */
     uint32_t n_pongs;
     int close_err;
@@ -205,6 +210,8 @@ void fogi_stream_abort(struct fog_mux *m, struct fog_stream *st, int err);
 void fogi_stream_mute(struct fog_mux *m, struct fog_stream *st, bool cut);
 /** The FIN that was asked for leaves now, or is held until its moment. */
 void fogi_stream_fin(struct fog_mux *m, struct fog_stream *st);
+/** A spell begins in which what the peer sends is counted (finhold.h). */
+void fogi_stream_spell(struct fog_mux *m, struct fog_stream *st);
 /** Both sides have finished, and what we sent has arrived. */
 bool fogi_stream_is_whole(const struct fog_mux *m, const struct fog_stream *st);
 /** Sets st's timer from what it waits for. */

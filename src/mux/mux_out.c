@@ -9,7 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define ZIP_OVER 1024 /* as vproxy: shorter payloads are sent as they are */
+#define LATELY_HALF_US FOG_MS(500) /* what was acknowledged so long ago counts half */
+#define ZIP_OVER 1024              /* as vproxy: shorter payloads are sent as they are */
 
 static_assert(FOG_MUX_OUTPUT_MAX >= 17 + FOG_REASON_MAX, "a shutdown is the longest");
 
@@ -230,17 +231,39 @@ fog_mux_frame(struct fog_mux *m, struct fog_stream *st, void *frame, size_t len,
 
 /* ---------------------------------------------------------------------------------- the session */
 
+static void
+note_acked(struct fog_mux *m, uint64_t acked)
+{
+    uint64_t halves = (uint64_t)(m->now - m->lately_at) / LATELY_HALF_US;
+    if (halves > 0) {
+        m->lately = halves < 64 ? m->lately >> halves : 0;
+        m->lately_at += (fog_time)halves * LATELY_HALF_US;
+    }
+    m->lately += acked - m->acked;
+    m->acked = acked;
+}
+
+/* What the peer may still have before it of a stream: no more than was sent on it, nor than it has
+ * lately said to have. */
+static uint32_t
+lately_of(const struct fog_mux *m, const struct fog_stream *st)
+{
+    uint64_t bytes = st->bytes_out < m->lately ? st->bytes_out : m->lately;
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
 void
 fog_mux_acked(struct fog_mux *m, uint64_t acked, fog_time now)
 {
     m->now = now;
-    m->acked = acked;
+    note_acked(m, acked);
     while (!list_is_empty(&m->unacked)) {
         struct fog_stream *st = list_entry(m->unacked.next, struct fog_stream, unacked);
         if (st->last_out > acked)
             break;
         list_unlink(&st->unacked);
         st->acked_at = now;
+        st->acked_lately = lately_of(m, st);
         fogi_stream_fin(m, st);
     }
 }

@@ -214,8 +214,11 @@ fin_at(const struct fog_mux *m, const struct fog_stream *st)
     const struct finhold h = {.extended = m->extended,
                               .fin_in = st->eof,
                               .in_flight = list_is_linked(&st->unacked),
+                              .acked = st->acked_lately,
                               .acked_at = st->acked_at,
-                              .last_in = st->last_in};
+                              .last_in = st->last_in,
+                              .spell_at = st->spell_at,
+                              .spell_in = st->bytes_in - st->spell_from};
     return fogi_finhold(&h, m->now);
 }
 
@@ -248,6 +251,13 @@ fogi_stream_fin(struct fog_mux *m, struct fog_stream *st)
     }
 }
 
+void
+fogi_stream_spell(struct fog_mux *m, struct fog_stream *st)
+{
+    st->spell_at = m->now;
+    st->spell_from = st->bytes_in;
+}
+
 static fog_time
 half_closed_at(const struct fog_mux *m, const struct fog_stream *st)
 {
@@ -260,8 +270,12 @@ void
 fogi_stream_arm(struct fog_mux *m, struct fog_stream *st)
 {
     fog_time at = half_closed_at(m, st), fin = FOG_TIME_NEVER;
-    if (st->fin_wanted)
+    if (st->fin_wanted) {
+        if (m->now - st->spell_at >= FINHOLD_SPELL_US &&
+            st->bytes_in - st->spell_from > FINHOLD_FEW)
+            fogi_stream_spell(m, st);
         fin = fin_at(m, st);
+    }
     fogi_heap_set(&m->timers, &st->timer, at < fin ? at : fin);
 }
 

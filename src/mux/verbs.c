@@ -151,6 +151,7 @@ fog_mux_finish(struct fog_mux *m, struct fog_stream *st, fog_time now)
         return 0;
     fogi_sched_drop(&m->sched, &st->turn);
     st->fin_wanted = true;
+    fogi_stream_spell(m, st);
     fogi_stream_fin(m, st);
     return 0;
 }

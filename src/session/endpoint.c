@@ -322,11 +322,10 @@ answer_stranger(struct fog_endpoint *e, const struct fog_addr *from, const void 
     struct unknown *u = &e->unknown[e->n_unknown];
     uint32_t conv = e->o.session.kcp.conv;
     uint8_t farewell[FOG_FAREWELL_LEN];
-    fog_kcp_unknown(buf, len, conv, u->buf, sizeof u->buf, &u->len);
+    fog_mux_farewell(farewell);
+    u->len = fog_kcp_unknown(buf, len, conv, farewell, sizeof farewell, u->buf, sizeof u->buf);
     if (u->len == 0)
         return;
-    fog_mux_farewell(farewell);
-    fog_kcp_unknown_says(buf, len, conv, farewell, sizeof farewell, u->buf, sizeof u->buf, &u->len);
     u->to = *from;
     e->n_unknown++;
 }
@@ -408,10 +407,13 @@ fog_endpoint_output(struct fog_endpoint *e, struct fog_addr *to, void *buf, size
         if (*len > 0)
             break;
         list_unlink(&p->dirty);
-        if (p->dropped && fogi_session_is_over(p->session))
+        if (p->dropped && fogi_session_is_over(p->session)) {
             free_peer(e, p);
-        else
-            set_timer(e, p); /* a last word may have to wait for the pacer */
+            continue;
+        }
+        set_timer(e, p); /* a last word may have to wait for the pacer */
+        if (!list_is_linked(&p->talking))
+            list_push(&e->talking, &p->talking); /* what was sent has made room for writers */
     }
     if (*len > 0) {
         e->n.datagrams_out++;

@@ -481,6 +481,15 @@ fog_session_shutdown(struct fog_session *s, const char *reason, fog_time now)
 }
 
 void
+fog_session_ping(struct fog_session *s, fog_time now)
+{
+    if (s->phase != OPEN)
+        return;
+    fog_mux_ping(s->mux, now);
+    pump(s, now);
+}
+
+void
 fog_session_set_rate(struct fog_session *s, uint64_t rate, fog_time now)
 {
     s->rate = rate;

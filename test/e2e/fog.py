@@ -271,12 +271,14 @@ def run(*args, stdin="", seconds=PATIENCE):
 # ----------------------------------------------------------------------------------------- sockets
 
 
-def connect(port, host="127.0.0.1", rcvbuf=None, seconds=PATIENCE):
+def connect(port, host="127.0.0.1", rcvbuf=None, seconds=PATIENCE, source=None):
     """A connection with a time limit on each of its operations."""
     s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     if rcvbuf:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     s.settimeout(seconds)
+    if source:
+        s.bind((source, 0))
     try:
         s.connect((host, port))
     except OSError:

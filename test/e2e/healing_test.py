@@ -186,6 +186,26 @@ class Pause(fog.Test):
         self.assertIn((end, len(got) == size), (("EOF", True), ("ECONNRESET", False)))
         self.assert_begins(client, targets.content(3, 1000))
 
+    def test_download_that_stalls(self):
+        """Nothing of ours is waited for, and yet the silence is noticed long before a keepalive is
+        due; a download that has ended costs one question and no more."""
+        target = self.target(targets.source(4, MIB))
+        server = self.server(target.port)
+        link = self.keep(relay.Relay(server.port, delay=0.005))
+        client = self.client(link.port)
+        with self.connect(client) as s:
+            self.assertEqual(len(targets.read_exactly(s, MIB)), MIB)
+            fog.wait_until(lambda: client.counters()["mux.pings_out"] == 1, "a question", 4)
+            time.sleep(2)
+            c = client.counters()
+            self.assertEqual((c["mux.pings_out"], c["process.tunnels_suspected"]), (1, 0))
+        with self.connect(client) as s:
+            self.assertEqual(len(targets.read_exactly(s, MIB // 2)), MIB // 2)
+            link.dark = True
+            client.wait_log("is in doubt: no answer for 3 s", 7)
+            link.dark = False
+            client.wait_log("is heard again|tunnel 1 .* is up(.|\n)*tunnel 1 .* is up")
+
     def assert_begins(self, client, wanted, seconds=5):
         def begins():
             try:

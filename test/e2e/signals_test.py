@@ -103,6 +103,9 @@ class Reload(fog.Test):
         server, client = self.pair(target.port)
         for p in (server, client):
             p.signal(signal.SIGHUP)
+            p.wait_log("reload: all settings are flags")
+            p.wait_log("reload: nothing has changed")
+            self.assertNotIn("reload: done", p.log())
         self.assert_echoes(client)
 
 
@@ -210,6 +213,41 @@ class Term(fog.Test):
         client = self.client(fog.free_port())
         client.signal(signal.SIGINT)
         self.assertEqual(client.wait(5), fog.EXIT_OK)
+
+
+class Notify(fog.Test):
+    """What a service manager hears, systemd's way, from a socket with a path or an abstract one."""
+
+    def test_ready_and_stopping(self):
+        target = self.target(targets.echo)
+        for where in (os.path.join(self.dir, "notify"), f"\0fog-{os.getpid()}"):
+            manager = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            manager.bind(where)
+            manager.settimeout(fog.PATIENCE)
+            os.environ["NOTIFY_SOCKET"] = where.replace("\0", "@")
+            try:
+                server = self.server(target.port)
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            self.assertEqual(manager.recv(100), b"READY=1")
+            server.signal(signal.SIGTERM)
+            self.assertEqual(manager.recv(100), b"STOPPING=1")
+            self.assertEqual(server.wait(), fog.EXIT_OK)
+            manager.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                manager.recv(100)
+
+    def test_a_manager_that_is_gone(self):
+        """Nobody listens there, or the name is none: it runs all the same."""
+        target = self.target(targets.echo)
+        for where in ("/nowhere/at/all", "nonsense", "@", "/" + 200 * "x"):
+            os.environ["NOTIFY_SOCKET"] = where
+            try:
+                server = self.server(target.port)
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(), fog.EXIT_OK)
 
 
 class Noise(fog.Test):

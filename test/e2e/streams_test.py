@@ -56,6 +56,23 @@ class Many(fog.Test):
             self.assertTrue(fog.echo_once(client.port), f"number {i}")
         self.assert_no_streams(server, client)
 
+    def test_more_than_may_be_open(self):
+        """Who comes over the limit waits for a place, and the client does not spin meanwhile."""
+        target = self.target(targets.echo)
+        _, client = self.pair(target.port, "--max-streams", "8")
+        sockets = [self.connect(client) for _ in range(24)]
+        for i, s in enumerate(sockets):
+            s.sendall(targets.content(i, 100))
+        for i, s in enumerate(sockets[:8]):
+            self.assertEqual(targets.read_exactly(s, 100), targets.content(i, 100), f"number {i}")
+        before = client.cpu()
+        time.sleep(1)
+        self.assertLess(client.cpu() - before, 0.5, "it is busy while it can do nothing")
+        for i, s in enumerate(sockets):
+            if i >= 8:
+                self.assertEqual(targets.read_exactly(s, 100), targets.content(i, 100), f"number {i}")
+            s.close()
+
 
 class Neighbours(fog.Test):
     def test_slow_reader_beside_a_fast_one(self):

@@ -247,6 +247,99 @@ every_address_is_tried(void **state)
     close(fd);
 }
 
+/* Nobody answers at the first addresses: the next one joins in after a quarter second, and wins. */
+static void
+an_address_that_is_silent_costs_a_moment(void **state)
+{
+    (void)state;
+    for (unsigned silent = 1; silent <= 3; silent++) {
+        int filler, none = listener(&dialler.target.addrs[0], -1, &filler);
+        int fd = listener(&dialler.target.addrs[silent], 5, NULL);
+        uint32_t fds = p.loop.fds;
+        for (unsigned i = 1; i < silent; i++)
+            dialler.target.addrs[i] = dialler.target.addrs[0];
+        dialler.target.n = silent + 1;
+        fog_time begin = fogi_loop_refresh(&p.loop);
+        struct fog_stream *st = open_stream();
+        settle();
+        while (dialler.n_active && fogi_loop_refresh(&p.loop) < begin + FOG_SEC(5))
+            settle();
+        fog_time took = fogi_loop_refresh(&p.loop) - begin;
+        if (took < silent * DIAL_NEXT || took > silent * DIAL_NEXT + FOG_SEC(1))
+            fail_msg("%u silent: %lld us", silent, (long long)took);
+        assert_int_equal(p.n.dials_failed + resets, 0);
+        settle();
+        assert_int_equal(p.loop.fds, fds + 1); /* the connection's, and no other */
+        int accepted = accept(fd, NULL, NULL);
+        assert_true(accepted >= 0);
+        assert_int_equal(send(accepted, "hello", 5, 0), 5);
+        const void *buf = NULL;
+        size_t len = 0;
+        bool eof;
+        while (len < 5 && fogi_loop_refresh(&p.loop) < begin + FOG_SEC(5)) {
+            settle();
+            assert_int_equal(fog_session_peek(client, st, &buf, &len, &eof), 0);
+        }
+        assert_int_equal(len, 5);
+        close(accepted);
+        close(fd);
+        close(none);
+        close(filler);
+        fog_session_reset(client, st, process_now(&p));
+        fog_session_release(client, st, process_now(&p));
+        settle();
+    }
+}
+
+/* A silent address, and then one where nobody is: the end comes with the silent one's. */
+static void
+silent_and_refused(void **state)
+{
+    (void)state;
+    int filler, fd = listener(&dialler.target.addrs[0], -1, &filler);
+    dialler.target.addrs[1] = dialler.target.addrs[0];
+    dialler.target.addrs[1].port = 1;
+    dialler.target.n = 2;
+    uint32_t fds = p.loop.fds;
+    open_streams(3);
+    fog_time end = fogi_loop_refresh(&p.loop) + FOG_SEC(1);
+    while (fogi_loop_refresh(&p.loop) < end) {
+        settle();
+        uv_sleep(1);
+    }
+    assert_int_equal(dialler.n_active, 3);
+    assert_int_equal(p.loop.fds, fds + 3); /* the refused ones are closed */
+    assert_true(wait_for(&p.n.limit_dial_time_hit, 3, DIAL_TIME + FOG_SEC(5)));
+    assert_int_equal(resets, 3);
+    close(fd);
+    close(filler);
+}
+
+/* Its stream ends while an address has joined in: both attempts end. */
+static void
+rivals_end_with_their_dial(void **state)
+{
+    (void)state;
+    int filler, fd = listener(&dialler.target.addrs[0], -1, &filler);
+    dialler.target.addrs[1] = dialler.target.addrs[2] = dialler.target.addrs[0];
+    dialler.target.n = 3;
+    uint32_t fds = p.loop.fds;
+    struct fog_stream *st = open_stream();
+    fog_time end = fogi_loop_refresh(&p.loop) + 3 * DIAL_NEXT;
+    while (fogi_loop_refresh(&p.loop) < end) {
+        settle();
+        uv_sleep(1);
+    }
+    assert_int_equal(p.loop.fds, fds + 3);
+    fog_session_reset(client, st, process_now(&p));
+    fog_session_release(client, st, process_now(&p));
+    settle();
+    assert_int_equal(dialler.n_active, 0);
+    assert_int_equal(p.loop.fds, fds);
+    close(fd);
+    close(filler);
+}
+
 static void
 a_stream_that_ends_meanwhile_takes_its_dial_along(void **state)
 {
@@ -327,6 +420,9 @@ main(void)
         cmocka_unit_test_setup_teardown(every_address_is_tried, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_ends_meanwhile_takes_its_dial_along, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(an_address_that_is_silent_costs_a_moment, setup, teardown),
+        cmocka_unit_test_setup_teardown(silent_and_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(rivals_end_with_their_dial, setup, teardown),
         cmocka_unit_test_setup_teardown(without_descriptors_it_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(as_many_as_may_be_open_open_at_once, setup, teardown),
     };

@@ -169,11 +169,62 @@ a_sleep_of_the_host_is_told(void **state)
     loop.resumed = NULL;
 }
 
+static struct alarm many[5];
+static unsigned rung;
+
+static void
+on_one_of_many(struct alarm *a)
+{
+    rung |= 1u << (a - many);
+    fogi_alarm_set(&many[2], fogi_loop_now(a->loop) + FOG_MS(30)); /* later than it stood */
+    fogi_alarm_close(&many[3], NULL);
+    if (a == &many[4])
+        for (size_t i = 0; i < 5; i++)
+            fogi_alarm_close(&many[i], NULL);
+}
+
+/* Several are due at once: who rings may move another to later, and close one. */
+static void
+who_rings_may_move_and_close_others(void **state)
+{
+    (void)state;
+    static const fog_time after[] = {0, 1000, 1000, 1000, 60000};
+    fog_time now = fogi_loop_refresh(&loop);
+    rung = 0;
+    for (size_t i = 0; i < 5; i++) {
+        fogi_alarm_init(&many[i], &loop, on_one_of_many);
+        fogi_alarm_set(&many[i], now + after[i]);
+    }
+    fogi_alarm_set(&many[1], FOG_TIME_NEVER);
+    uv_sleep(5); /* so that the first three are found at the same time */
+    fogi_loop_run(&loop);
+    assert_int_equal(rung & ~4u, 1u << 0 | 1u << 4);
+}
+
+/* The system's timer is set to earlier moments only; when it has fired, it stands on what is left.
+ */
+static void
+an_alarm_moved_to_later_still_rings(void **state)
+{
+    (void)state;
+    fog_time now = fogi_loop_refresh(&loop), at = now + FOG_MS(20);
+    rings = 0;
+    fogi_alarm_init(&alarm_a, &loop, on_ring);
+    fogi_alarm_set(&alarm_a, now + FOG_MS(2));
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    fogi_alarm_set(&alarm_a, at);
+    fogi_loop_run(&loop);
+    assert_int_equal(rings, 1);
+    assert_true(rang >= at);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_alarm_is_never_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_rings_may_move_and_close_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_alarm_moved_to_later_still_rings, setup, teardown),
         cmocka_unit_test_setup_teardown(the_past_is_the_next_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(never_stops_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pump_runs_once_a_turn, setup, teardown),

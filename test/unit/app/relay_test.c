@@ -414,11 +414,11 @@ without_memory_the_stream_ends_and_nothing_else(void **state)
 }
 
 static bool
-take_over(struct carrier *c, struct relay *r)
+take_over(struct carrier *c, struct rider *ride)
 {
     struct end *e = list_entry(c, struct end, carrier);
     e->orphans++;
-    fogi_relay_detach(r);
+    fogi_relay_detach(list_entry(ride, struct relay, ride));
     return true;
 }
 
@@ -434,7 +434,7 @@ what_has_not_moved_may_move_on(void **state)
     fogi_carrier_end(&a.carrier);
     assert_int_equal(a.orphans, 1);
     assert_false(r->closing);
-    assert_null(r->stream);
+    assert_null(r->ride.stream);
     /* What comes meanwhile is for no stream yet, and stays in the connection. */
     send_some(a.app, 0, 10);
     turns(3);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "app/client.h"
+#include "app/supervisor.h"
 #include "app/locals.h"
 
 #include <string.h>

@@ -14,26 +14,45 @@ time_of(int ms)
     return ms == NEVER ? FOG_TIME_NEVER : FOG_MS(ms);
 }
 
+#define K 1024
+#define MUCH 9000 /* in the spell */
+
 static const struct {
     const char *name;
     bool extended, fin_in, in_flight;
-    int acked, last_in, want;
+    uint32_t lately;
+    int acked, last_in, spell;
+    uint64_t came;
+    int want;
 } rows[] = {
-    {"foggara peer, everything open", true, true, true, 999, 999, 1000},
-    {"nothing ever either way", false, false, false, NEVER, NEVER, 1000},
-    {"R7: data just now", false, false, false, NEVER, 1000, 1250},
-    {"R7: data 249 ms ago", false, false, false, NEVER, 751, 1001},
-    {"R7: data 250 ms ago", false, false, false, NEVER, 750, 1000},
-    {"R7: data long ago", false, false, false, NEVER, 10, 1000},
-    {"R7 does not wait for acks", false, false, true, NEVER, 10, 1000},
-    {"R7 does not count acks", false, false, false, 1000, NEVER, 1000},
-    {"R6: nothing was sent", false, true, false, NEVER, NEVER, 1000},
-    {"R6: does not wait for quiet", false, true, false, NEVER, 1000, 1000},
-    {"R6: in flight", false, true, true, NEVER, NEVER, NEVER},
-    {"R6: acknowledged just now", false, true, false, 1000, 1000, 1050},
-    {"R6: acknowledged 49 ms ago", false, true, false, 951, 1000, 1001},
-    {"R6: acknowledged 50 ms ago", false, true, false, 950, 1000, 1000},
-    {"R6: acknowledged long ago", false, true, false, 3, 1000, 1000},
+    {"foggara peer, everything open", true, true, true, 0, 999, 999, 1000, 0, 1000},
+    {"nothing ever either way", false, false, false, 0, NEVER, NEVER, 1000, 0, 1000},
+    {"R7: data just now", false, false, false, 0, NEVER, 1000, 1000, 0, 1250},
+    {"R7: data 249 ms ago", false, false, false, 0, NEVER, 751, 900, 0, 1001},
+    {"R7: data 250 ms ago", false, false, false, 0, NEVER, 750, 900, 0, 1000},
+    {"R7: data long ago", false, false, false, 0, NEVER, 10, 900, 0, 1000},
+    {"R7: does not wait for acks", false, false, true, 0, NEVER, 10, 900, 0, 1000},
+    {"R7: does not count acks", false, false, false, 900 * K, 1000, NEVER, 900, 0, 1000},
+    {"R7: few bytes, the spell ends soon", false, false, false, 0, NEVER, 1000, -900, 8192, 1100},
+    {"R7: few bytes, the spell is over", false, false, false, 0, NEVER, 1000, -1000, 8192, 1000},
+    {"R7: a byte too many for that", false, false, false, 0, NEVER, 1000, -1000, 8193, 1250},
+    {"R7: much, and then quiet", false, false, false, 0, NEVER, 750, -1000, MUCH, 1000},
+    {"R6: nothing was sent", false, true, false, 0, NEVER, NEVER, 900, 0, 1000},
+    {"R6: does not wait for quiet", false, true, false, 0, NEVER, 1000, 1000, MUCH, 1000},
+    {"R6: in flight", false, true, true, 0, NEVER, NEVER, 0, 0, NEVER},
+    {"R6: acknowledged just now", false, true, false, 0, 1000, 1000, 0, 0, 1050},
+    {"R6: acknowledged 49 ms ago", false, true, false, 0, 951, 1000, 0, 0, 1001},
+    {"R6: acknowledged 50 ms ago", false, true, false, 0, 950, 1000, 0, 0, 1000},
+    {"R6: acknowledged long ago", false, true, false, 0, 3, 1000, 0, 0, 1000},
+    {"R6: 16 KiB", false, true, false, 16 * K, 1000, 1000, 0, 0, 1050},
+    {"R6: and a byte", false, true, false, 16 * K + 1, 1000, 1000, 0, 0, 1100},
+    {"R6: 64 KiB", false, true, false, 64 * K, 1000, 1000, 0, 0, 1100},
+    {"R6: and a byte", false, true, false, 64 * K + 1, 1000, 1000, 0, 0, 1250},
+    {"R6: 256 KiB", false, true, false, 256 * K, 1000, 1000, 0, 0, 1250},
+    {"R6: and a byte", false, true, false, 256 * K + 1, 1000, 1000, 0, 0, 1500},
+    {"R6: 1 MiB", false, true, false, 1024 * K, 1000, 1000, 0, 0, 1500},
+    {"R6: and a byte", false, true, false, 1024 * K + 1, 1000, 1000, 0, 0, 2000},
+    {"R6: no more than a second", false, true, false, UINT32_MAX, 1000, 1000, 0, 0, 2000},
 };
 
 static void
@@ -44,8 +63,11 @@ table(void **state)
         const struct finhold h = {.extended = rows[i].extended,
                                   .fin_in = rows[i].fin_in,
                                   .in_flight = rows[i].in_flight,
+                                  .acked = rows[i].lately,
                                   .acked_at = time_of(rows[i].acked),
-                                  .last_in = time_of(rows[i].last_in)};
+                                  .last_in = time_of(rows[i].last_in),
+                                  .spell_at = FOG_MS(rows[i].spell),
+                                  .spell_in = rows[i].came};
         fog_time got = fogi_finhold(&h, FOG_MS(1000));
         if (got != time_of(rows[i].want))
             fail_msg("%s: %lld us", rows[i].name, (long long)got);

@@ -348,6 +348,71 @@ held_until_quiet(void **state)
     }
 }
 
+/* R6: the gap grows with what the peer may still have before it, and shrinks with the time it had.
+ */
+static void
+gap_grows(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t early, late; /* acknowledged 2 s before the last bytes, and with them */
+        int gap_ms;
+    } rows[] = {{0, 1000, 50}, {0, 100000, 250}, {0, 900000, 500}, {900000, 1000, 100}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world w;
+        enum fog_why why;
+        bool eof;
+        world_open(&w, true, false);
+        assert_int_equal(fog_mux_finish(w.b->m, w.bs, w.p.now), 0);
+        pair_run(&w.p);
+        write_all(&w, w.a, w.as, rows[i].early);
+        pair_run(&w.p);
+        fog_mux_acked(w.a->m, w.a->handed, w.p.now);
+        w.p.now += FOG_SEC(2);
+        write_all(&w, w.a, w.as, rows[i].late);
+        pair_run(&w.p);
+        assert_int_equal(fog_mux_finish(w.a->m, w.as, w.p.now), 0);
+        fog_mux_acked(w.a->m, w.a->handed, w.p.now);
+        fog_time at = fog_mux_deadline(w.a->m, &why);
+        if (at != w.p.now + FOG_MS(rows[i].gap_ms))
+            fail_msg("row %zu: %lld us", i, (long long)(at - w.p.now));
+        read_all(&w, w.b, w.bs, &eof);
+        pair_pass(&w.p, FOG_SEC(2));
+        assert_string_equal(fog_stream_state_name(w.as), "dead");
+        world_close(&w);
+    }
+}
+
+/* R7: a peer that goes on with a little at a time hears the FIN after two seconds, since nothing
+ * fills its window; one that sends much hears it when it is quiet. */
+static void
+few_bytes_hold_no_fin(void **state)
+{
+    (void)state;
+    for (int much = 0; much < 2; much++) {
+        struct world w;
+        bool eof;
+        world_open(&w, false, false);
+        write_all(&w, w.b, w.bs, 100);
+        pair_run(&w.p);
+        assert_int_equal(fog_mux_finish(w.a->m, w.as, w.p.now), 0);
+        for (int ms = 200; ms < 8000; ms += 200) {
+            w.p.now += FOG_MS(200);
+            write_all(&w, w.b, w.bs, much ? 1000 : 100);
+            pair_run(&w.p);
+            fog_mux_tick(w.a->m, w.p.now);
+            bool gone = !strcmp(fog_stream_state_name(w.as), "fin_sent");
+            if (gone != (!much && ms >= 2000))
+                fail_msg("%d ms: %d", ms, gone);
+            pair_run(&w.p);
+        }
+        pair_pass(&w.p, FOG_SEC(1));
+        assert_string_equal(fog_stream_state_name(w.as), "fin_sent");
+        read_all(&w, w.a, w.as, &eof);
+        world_close(&w);
+    }
+}
+
 /* A foggara peer needs none of this; held FINs leave when the peer turns out to be one. */
 static void
 not_held(void **state)
@@ -428,9 +493,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matrix),           cmocka_unit_test(held_until_acked),
-        cmocka_unit_test(held_until_quiet), cmocka_unit_test(not_held),
-        cmocka_unit_test(refused),          cmocka_unit_test(refused_while_held),
+        cmocka_unit_test(matrix),
+        cmocka_unit_test(held_until_acked),
+        cmocka_unit_test(held_until_quiet),
+        cmocka_unit_test(gap_grows),
+        cmocka_unit_test(few_bytes_hold_no_fin),
+        cmocka_unit_test(not_held),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(refused_while_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,30 @@ unanswered(void **state)
     assert_int_equal(fogi_life_deadline(&l, &why), FOG_MS(29000));
 }
 
+/* Asked for, a PING leaves off the grid; only one at a time, and none before the tunnel is ready.
+ */
+static void
+asked(void **state)
+{
+    (void)state;
+    struct life l = make(FOG_CLIENT, false);
+    enum fog_why why;
+    fogi_life_ask(&l);
+    assert_false(l.ping_due);
+    l = make(FOG_CLIENT, true);
+    fogi_life_ask(&l);
+    fogi_life_ask(&l);
+    assert_true(l.ping_due);
+    assert_int_equal(l.ping_id, 1);
+    fogi_life_pinged(&l, FOG_SEC(2));
+    fogi_life_ask(&l);
+    assert_false(l.ping_due);
+    assert_int_equal(fogi_life_deadline(&l, &why), FOG_SEC(7));
+    assert_true(fogi_life_pong(&l, 1));
+    fogi_life_ask(&l);
+    assert_true(l.ping_due);
+}
+
 static void
 idle(void **state)
 {
@@ -165,6 +189,7 @@ main(void)
         cmocka_unit_test(ping_grid),
         cmocka_unit_test(answered),
         cmocka_unit_test(unanswered),
+        cmocka_unit_test(asked),
         cmocka_unit_test(idle),
         cmocka_unit_test(deaf),
         cmocka_unit_test(handshake_and_frame),

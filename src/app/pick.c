@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pick.c - which tunnel a new stream goes to.
+ *
+ * The least busy one, either way. What the peer has waiting for us is not known, but what comes of
+ * it is: so bytes that came lately count as bytes that wait here.
+ */
+#include "app/supervisor.h"
+
+#define PROVEN_US FOG_MS(500)      /* a tunnel heard so lately needs no caution                 */
+#define LATELY_HALF_US FOG_MS(500) /* what came so long ago counts half                         */
+#define BUSY_UNIT 16384            /* fewer bytes make no difference between tunnels            */
+
+uint64_t
+fogi_supervisor_lately(struct slot *s, const struct fog_session_status *st)
+{
+    uint64_t halves = (uint64_t)(process_now(s->sup->p) - s->lately_at) / LATELY_HALF_US;
+    s->lately = halves < 64 ? s->lately >> halves : 0;
+    s->lately_at += (fog_time)halves * LATELY_HALF_US;
+    s->lately += st->arq.n.bytes_in - s->bytes_in;
+    s->bytes_in = st->arq.n.bytes_in;
+    return s->lately;
+}
+
+/** What a new stream would have to share with: bytes in units that are worth a difference, then
+ *  streams. */
+static uint64_t
+busyness(struct slot *s, const struct fog_session_status *st)
+{
+    uint64_t out = st->arq.queued + (uint64_t)st->arq.flight_segs * s->sup->p->conf.mtu;
+    return (out + fogi_supervisor_lately(s, st)) / BUSY_UNIT << 32 | st->mux.streams;
+}
+
+/** The least busy ready tunnel that is not in `tried`; SUPERVISOR_SLOTS_MAX if none. */
+static unsigned
+least_busy(struct supervisor *sup, unsigned tried, fog_time *heard)
+{
+    unsigned best = SUPERVISOR_SLOTS_MAX;
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        struct slot *s = &sup->slots[i];
+        struct fog_session_status st;
+        if (!s->now || s->suspect || tried & 1u << i)
+            continue;
+        fog_session_status(s->now->carrier.session, &st);
+        uint64_t busy = busyness(s, &st);
+        if (busy < least) {
+            least = busy;
+            best = i;
+            *heard = st.arq.last_input;
+        }
+    }
+    return best;
+}
+
+bool
+fogi_supervisor_open(struct supervisor *sup, struct carrier **c, struct fog_stream **st,
+                     bool *cautious)
+{
+    fog_time now = process_now(sup->p), heard = now;
+    unsigned tried = 0, i;
+    while ((i = least_busy(sup, tried, &heard)) < SUPERVISOR_SLOTS_MAX) {
+        *c = &sup->slots[i].now->carrier;
+        int rc = fog_session_open((*c)->session, st, now);
+        if (!rc) {
+            (*c)->touched(*c); /* not after a refusal: its turn would bring us here again */
+            *cautious = now - heard > PROVEN_US;
+            return true;
+        }
+        tried |= 1u << i;
+    }
+    return false;
+}
