@@ -127,8 +127,8 @@ drain(void *self)
 static bool
 is_busy(const void *self)
 {
-    (void)self;
-    return false; /* every session counts as a relay of the process */
+    const struct gateway *g = self; /* every session counts as a relay of the process */
+    return g->hub && fogi_hub_is_busy(g->hub);
 }
 
 static void
@@ -138,6 +138,7 @@ stop(void *self)
     drain(g);
     end_sessions(&g->fresh, true);
     end_sessions(&g->settled, true);
+    fogi_gateway_kcp_close(g);
     fogi_reacher_deinit(&g->reacher);
 }
 
@@ -179,6 +180,8 @@ reload(void *self, const struct conf *was)
     g->live = g->next;
     g->next = (struct gateway_live){.webroot = -1};
     use_policy(g);
+    if (g->hub)
+        fogi_hub_set_rates(g->hub);
     fogi_log(LOG_AT_INFO, "reload: %zu users, %s", g->live.conf->n_users,
              g->live.tls ? "certificates read" : "no TLS");
 }
@@ -191,6 +194,8 @@ dump(void *self, struct stats *out)
     fogi_stats_line(out, "gateway.settled", g->n_settled);
     fogi_stats_line(out, "gateway.reaching", g->reacher.n_active);
     fogi_stats_line(out, "gateway.waiting", g->reacher.n_waiting);
+    if (g->hub)
+        fogi_hub_dump(g->hub, out);
 #define GATEWAY_LINE(name) fogi_stats_line(out, "gateway." #name, g->n.name);
     GATEWAY_COUNTERS(GATEWAY_LINE)
 #undef GATEWAY_LINE
@@ -210,8 +215,8 @@ static void
 log_start(const struct gateway *g)
 {
     const struct gateway_conf *c = g->live.conf;
-    fogi_log(LOG_AT_INFO, "listening on tcp %s:%u%s for %zu users%s%s",
-             *c->listen.host ? c->listen.host : "*", c->listen.port, c->ssl ? " with TLS" : "",
+    fogi_log(LOG_AT_INFO, "listening on tcp%s %s:%u%s for %zu users%s%s",
+             c->kcp ? " and udp" : "", *c->listen.host ? c->listen.host : "*", c->listen.port, c->ssl ? " with TLS" : "",
              c->n_users, c->webroot ? ", site " : "", c->webroot ? c->webroot : "");
     if (!c->ssl)
         fogi_log(LOG_AT_WARN,

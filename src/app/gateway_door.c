@@ -21,7 +21,7 @@ take(struct door *d, uv_stream_t *stream)
     int err = fogi_channel_tcp_accept(&c, g->p, stream);
     if (err) {
         LOG_LIMITED(LOG_AT_WARN, "cannot take a connection: %s", fogi_io_text(err));
-        fogi_listen_drop(g->p, stream);
+        fogi_listen_drop(stream);
         return;
     }
     g->p->n.accepted++;
@@ -113,9 +113,16 @@ fogi_gateway_open(struct gateway *g, const struct gateway_conf *c)
         at.port = c->redirect;
         err = fogi_listen(&g->redirect.listener, g->p, &at, on_incoming, &g->redirect);
     }
+    const char *protocol = "tcp";
+    if (!err && c->kcp) {
+        at.port = c->listen.port;
+        protocol = "udp";
+        err = fogi_gateway_kcp_open(g, &at);
+    }
     if (err) {
-        fogi_listen_complain("gateway", &at, "tcp", err);
+        fogi_listen_complain("gateway", &at, protocol, err);
         fogi_listen_close(&g->door.listener);
+        fogi_listen_close(&g->redirect.listener);
         return err;
     }
     fogi_alarm_init(&g->room_time, &g->p->loop, on_room_time);
@@ -128,6 +135,8 @@ fogi_gateway_shut(struct gateway *g)
     g->door.held = g->redirect.held = NULL;
     fogi_listen_close(&g->door.listener);
     fogi_listen_close(&g->redirect.listener);
+    if (g->hub)
+        fogi_hub_accept(g->hub, false);
     pump_cancel(&g->room);
     fogi_alarm_close(&g->room_time, NULL);
 }

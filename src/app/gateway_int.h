@@ -4,6 +4,7 @@
  *
  *     gateway.c          its life: listeners, signals, reload, drain
  *     gateway_door.c     ports, and who may stand in the door
+ *     gateway_kcp.c      those who come through a tunnel
  *     gateway_session.c  one connection: from its first byte to its last
  *     gateway_web.c      what a visitor gets
  */
@@ -13,6 +14,7 @@
 #include "app/channel_tls.h"
 #include "app/failures.h"
 #include "app/gateway.h"
+#include "app/hub.h"
 #include "app/listen.h"
 #include "app/reach.h"
 #include "app/splice.h"
@@ -73,6 +75,7 @@ struct gateway {
     gateway_load_fn load;
     void *load_ctx;
     struct door door, redirect;
+    struct hub *hub; /* NULL: no tunnels */
     struct pump room; /* somebody waits, and a place is free  */
     struct alarm room_time;
     struct failures failures;
@@ -134,6 +137,13 @@ void fogi_gateway_shut(struct gateway *g);
 void fogi_gateway_has_room(struct gateway *g);
 /** Whether a stream of a tunnel may come in. */
 bool fogi_gateway_has_room_kcp(struct gateway *g);
+
+/* gateway_kcp.c */
+
+/** Takes tunnels on this UDP port; 0 or a negative errno. */
+FOG_CHECKED int fogi_gateway_kcp_open(struct gateway *g, const struct hostport *at);
+/** Ends all tunnels. Fine when there is no hub. */
+void fogi_gateway_kcp_close(struct gateway *g);
 
 /* gateway_web.c */
 

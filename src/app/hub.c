@@ -319,6 +319,12 @@ fogi_hub_is_busy(const struct hub *h)
 }
 
 void
+fogi_hub_peer(const struct carrier *c, struct fog_addr *peer)
+{
+    *peer = list_entry(c, const struct hub_session, carrier)->peer;
+}
+
+void
 fogi_hub_dump(struct hub *h, struct stats *out)
 {
     struct fog_endpoint_status st;
