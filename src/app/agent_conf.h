@@ -53,7 +53,8 @@ struct agent_conf {
     uint32_t pool;          /* connections kept ready for each group, 0..1000. Default 10 */
     bool hc;                /* servers are checked. Default true                         */
     bool verify;            /* their certificates are. Default true                      */
-    const char *ca_file;    /* PEM; NULL: the system's                                   */
+    const char *ca_file;     /* PEM or PKCS12; NULL: the system's                           */
+    const char *ca_password; /* of a PKCS12 file; NULL: none                                */
 
     const char *status; /* path of the status socket; NULL: none                             */
     struct conf tunnel; /* fast, up, down, mtu, log and so on; listen and remote not in use  */
@@ -87,7 +88,7 @@ FOG_CHECKED int fogi_agent_conf_parse(struct agent_conf **out, const struct sett
 /** NULL is fine. */
 void fogi_agent_conf_free(struct agent_conf *c);
 
-/** Whose file this probably is. */
+/** Whose file this probably is: by keys that only one role has. What is none reads as a tunnel's. */
 enum conf_role { ROLE_TUNNEL, ROLE_AGENT, ROLE_GATEWAY };
 enum conf_role fogi_conf_role(const char *text, size_t len);
 

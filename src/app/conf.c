@@ -7,10 +7,10 @@
 #include "app/conf.h"
 
 #include "app/conf_keys.h"
+#include "app/conf_lines.h"
 #include "app/conf_value.h"
 #include "app/json.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,39 +33,6 @@ struct loader {
 
 /* ------------------------------------------------------------------------------------- messages */
 
-FOG_PRINTF(2, 0)
-static void
-add_line(struct conf_lines *l, const char *fmt, va_list ap)
-{
-    static const char more[] = "(and more)\n";
-    char line[512];
-    int n = vsnprintf(line, sizeof line - 1, fmt, ap);
-    size_t len = n < 0 ? 0 : (size_t)n;
-    if (len > sizeof line - 2)
-        len = sizeof line - 2;
-    line[len++] = '\n';
-    if (l->len + len + sizeof more > sizeof l->text) {
-        if (l->len < sizeof more || strcmp(l->text + l->len + 1 - sizeof more, more) != 0) {
-            memcpy(l->text + l->len, more, sizeof more);
-            l->len += sizeof more - 1;
-        }
-        return;
-    }
-    memcpy(l->text + l->len, line, len);
-    l->len += len;
-    l->text[l->len] = 0;
-}
-
-FOG_PRINTF(2, 3)
-static void
-say(struct conf_lines *l, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    add_line(l, fmt, ap);
-    va_end(ap);
-}
-
 FOG_PRINTF(3, 4)
 static void
 error(struct loader *ld, int code, const char *fmt, ...)
@@ -74,7 +41,7 @@ error(struct loader *ld, int code, const char *fmt, ...)
     if (ld->code == EXIT_OK)
         ld->code = code;
     va_start(ap, fmt);
-    add_line(&ld->rep->errors, fmt, ap);
+    fogi_lines_vsay(&ld->rep->errors, fmt, ap);
     va_end(ap);
 }
 
@@ -279,12 +246,13 @@ apply_file(struct loader *ld, const struct json_value *file)
                  "(both ends must be foggara or vproxy)",
                  ld->wire);
     else if (ld->foreign)
-        say(&ld->rep->notes,
+        fogi_lines_say(
+            &ld->rep->notes,
             "%s: keys of kcptun's are read, but its wire is not spoken: both ends must be "
             "foggara or vproxy",
             ld->file);
     if (ld->unused[0] != 0)
-        say(&ld->rep->notes, "%s: without effect here: %s", ld->file, ld->unused);
+        fogi_lines_say(&ld->rep->notes, "%s: without effect here: %s", ld->file, ld->unused);
 }
 
 static void
@@ -341,7 +309,8 @@ weigh(struct loader *ld)
     else if (c->up > 0 && c->fast > 0)
         error(ld, EXIT_USAGE, "%s", both);
     if ((c->up > 0 || c->down > 0) && c->via == FOG_VIA_PIPE)
-        say(&ld->rep->notes, "without effect via tcp, which finds its own rate: up and down");
+        fogi_lines_say(&ld->rep->notes,
+                       "without effect via tcp, which finds its own rate: up and down");
 }
 
 /** What neither file nor flags said and has no default. Only asked when all they said was fine. */
@@ -380,7 +349,7 @@ fogi_conf_keep_fixed(const struct conf *running, struct conf *next, struct conf_
             continue;
         fogi_conf_text(running, key, is, sizeof is);
         fogi_conf_text(next, key, wanted, sizeof wanted);
-        say(said, "%s stays %s: %s needs a restart", fogi_conf_name(key), is, wanted);
+        fogi_lines_say(said, "%s stays %s: %s needs a restart", fogi_conf_name(key), is, wanted);
         fogi_conf_copy(next, running, key);
     }
 }
@@ -418,26 +387,6 @@ fogi_conf_parse(struct conf *out, const struct conf_request *rq, const void *tex
     return ld.code;
 }
 
-/** Reads at most cap bytes of a file or of standard input; 0, or why not. */
-static const char *
-read_all(const char *name, char *buf, size_t cap, size_t *len)
-{
-    bool std = strcmp(name, "-") == 0;
-    const char *why = NULL;
-    if (std && feof(stdin))
-        return "it was read at the start and cannot be read again";
-    errno = 0;
-    FILE *f = std ? stdin : fopen(name, "rb");
-    if (f == NULL)
-        return strerror(errno);
-    *len = fread(buf, 1, cap, f);
-    if (ferror(f))
-        why = strerror(errno);
-    if (!std)
-        fclose(f);
-    return why;
-}
-
 int
 fogi_conf_load(struct conf *out, const struct conf_request *rq, struct conf_report *rep)
 {
@@ -448,7 +397,7 @@ fogi_conf_load(struct conf *out, const struct conf_request *rq, struct conf_repo
     size_t cap = JSON_SIZE_MAX + 1,
            len = 0; /* one byte more: the parser refuses what is too long */
     char *text = malloc(cap);
-    const char *why = text == NULL ? "no memory" : read_all(rq->file, text, cap, &len);
+    const char *why = text == NULL ? "no memory" : fogi_file_read(rq->file, text, cap, &len);
     int code;
     if (why != NULL) {
         loader_init(&ld, rq, rep);

@@ -126,6 +126,9 @@ bool fogi_settings_given(const struct settings *s, const char *key);
 void fogi_settings_set(struct settings *s, const struct setting *row, const struct setting_at *at,
                        const char *text);
 
+/** A path, kept in the store; "~" in front is the home directory. NULL after an error. */
+const char *fogi_settings_path(struct settings *s, const struct setting_at *at, const char *text);
+
 /** Walks an object: members of members are "outer.inner". own() may take a member first, by
  *  returning true. */
 void fogi_settings_object(struct settings *s, const struct json_value *object, const char *outer,

@@ -467,6 +467,15 @@ fogi_supervisor_adjust(struct supervisor *sup)
 }
 
 bool
+fogi_supervisor_is_up(const struct supervisor *sup)
+{
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++)
+        if (sup->slots[i].now && !sup->slots[i].suspect)
+            return true;
+    return false;
+}
+
+bool
 fogi_supervisor_is_busy(const struct supervisor *sup)
 {
     for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {

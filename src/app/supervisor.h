@@ -97,6 +97,9 @@ FOG_CHECKED bool fogi_supervisor_open(struct supervisor *sup, struct carrier **c
 /** Notes what has come in through s->now; gives what came lately. */
 uint64_t fogi_supervisor_lately(struct slot *s, const struct fog_session_status *st);
 
+/** Whether a tunnel is ready and not in doubt. */
+bool fogi_supervisor_is_up(const struct supervisor *sup);
+
 /** Whether ending now would lose bytes. */
 bool fogi_supervisor_is_busy(const struct supervisor *sup);
 

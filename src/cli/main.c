@@ -9,6 +9,7 @@
 #include "app/demo.h"
 #include "app/nearest.h"
 #include "cli/args.h"
+#include "cli/gateway_main.h"
 #include "cli/out.h"
 #include "cli/words.h"
 
@@ -222,6 +223,7 @@ static const struct command {
 } commands[] = {
     {"client",  run_client,     "listens on TCP, carries each connection to a server"},
     {"server",  run_server,     "takes tunnels from clients, connects each stream to a target"},
+    {"gateway", fogi_gateway_main, "takes proxy agents in, connects them to where they ask"},
     {"demo",    fogi_demo_main, "shows the tunnel at work over a bad link, on this machine"},
     {"check",   run_check,      "says whether a configuration is right"},
     {"version", run_version,    "shows the version"},

@@ -34,7 +34,7 @@ static inline const void *
 outbox_peek(const struct outbox *o, size_t *len)
 {
     *len = o->tail - o->head;
-    return o->bytes + o->head;
+    return *len > 0 ? o->bytes + o->head : o->bytes; /* which may be NULL before init */
 }
 
 static inline void

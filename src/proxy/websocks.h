@@ -76,7 +76,8 @@ struct ws_client {
     uint8_t rep;     /* of the SOCKS reply                                                      */
     struct outbox out;
     /* own business of websocks_client.c */
-    bool strict, wanted;
+    bool strict, plain, wanted;
+    int err;
     uint8_t frame_len;
     struct mem *mem;
     struct head *head;
@@ -138,7 +139,7 @@ enum ws_server_state {
 
 enum ws_verdict {
     WS_YES,         /* a valid upgrade of a known user                       */
-    WS_PLAIN,       /* no upgrade at all: a visitor                          */
+    WS_PLAIN,       /* no upgrade to websocket at all: a visitor             */
     WS_BAD_UPGRADE, /* an upgrade vproxy would answer with 400               */
     WS_BAD_USER /* a valid upgrade, but nobody we know: 401 with vproxy. For the failure delay */
 };
@@ -151,6 +152,7 @@ struct ws_server {
     struct socks_server socks; /* .dest from WS_S_ASKED on                                    */
     uint64_t pongs;
     /* own business of websocks_server.c */
+    int err;
     uint8_t frame_len, frame[WEBSOCKS_FRAME_LEN];
     struct mem *mem;
     uint8_t said[WEBSOCKS_SWITCH_MAX];

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * agent.c - the life of an agent: listeners, reload, drain.
+ *
+ * Decides what a reload may change: rules, users, passwords; not sockets and not servers. Refuses
+ * to know what is said on connections. Invariant: the groups are those of the configuration the
+ * agent was started with, and every later one has the same groups.
+ */
+#include "app/agent_int.h"
+
+#include "app/channel_tcp.h"
+#include "app/stats.h"
+#include "io/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ----------------------------------------------------------------------------------- listeners */
+
+static void
+on_incoming(void *ctx, uv_stream_t *stream)
+{
+    struct door *d = ctx;
+    struct agent *a = d->a;
+    struct channel *c;
+    struct fog_addr peer;
+    int err = fogi_channel_tcp_accept(&c, a->p, stream);
+    if (err) {
+        LOG_LIMITED(LOG_AT_WARN, "cannot take a connection: %s", fogi_io_text(err));
+        fogi_listen_drop(stream);
+        return;
+    }
+    a->p->n.accepted++;
+    fogi_channel_tcp_peer(c, &peer);
+    if (d == &a->doors[3])
+        fogi_pac_take(a, c);
+    else
+        fogi_front_take(a, c, &peer, d->kind);
+}
+
+static void
+close_doors(struct agent *a)
+{
+    for (size_t i = 0; i < sizeof a->doors / sizeof *a->doors; i++)
+        if (a->doors[i].open)
+            fogi_listen_close(&a->doors[i].listener);
+}
+
+static int
+open_doors(struct agent *a)
+{
+    const struct agent_conf *c = a->conf;
+    const struct hostport *ports[] = {&c->socks5, &c->http, &c->mixed, &c->pac};
+    const char *names[] = {"SOCKS5", "HTTP", "SOCKS5 and HTTP", "PAC"};
+    const enum front_kind kinds[] = {FRONT_SOCKS5, FRONT_HTTP, FRONT_MIXED, FRONT_HTTP};
+    for (size_t i = 0; i < sizeof a->doors / sizeof *a->doors; i++) {
+        struct door *d = &a->doors[i];
+        if (!ports[i]->port)
+            continue;
+        d->a = a;
+        d->kind = kinds[i];
+        int err = fogi_listen(&d->listener, a->p, ports[i], on_incoming, d);
+        if (err) {
+            fogi_listen_complain("agent", ports[i], "tcp", err);
+            close_doors(a);
+            return err;
+        }
+        d->open = true;
+        fogi_log(LOG_AT_INFO, "listening on tcp %s:%u for %s",
+                 *ports[i]->host ? ports[i]->host : "*", ports[i]->port, names[i]);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------ role
+ */
+
+static void
+drain(void *self)
+{
+    struct agent *a = self;
+    close_doors(a);
+    fogi_fronts_end(a, false);
+    fogi_pacs_end(a);
+    for (size_t i = 0; i < a->n_groups; i++)
+        fogi_group_drain(&a->groups[i]);
+}
+
+static bool
+is_busy(const void *self)
+{
+    const struct agent *a = self;
+    for (size_t i = 0; i < a->n_groups; i++)
+        if (fogi_group_is_busy(&a->groups[i]))
+            return true;
+    return false;
+}
+
+static void
+stop(void *self)
+{
+    struct agent *a = self;
+    drain(a);
+    fogi_fronts_end(a, true);
+    a->p->loop.resumed = NULL;
+    pump_cancel(&a->resumed);
+    for (size_t i = 0; i < a->n_groups; i++)
+        fogi_group_stop(&a->groups[i]);
+    fogi_reacher_deinit(&a->reacher);
+}
+
+static bool
+same_group(const struct agent_group *x, const struct agent_group *y)
+{
+    if (strcmp(x->name, y->name) != 0 || x->n_servers != y->n_servers)
+        return false;
+    for (size_t i = 0; i < x->n_servers; i++)
+        if (strcmp(x->servers[i].url, y->servers[i].url) != 0 ||
+            x->servers[i].weight != y->servers[i].weight)
+            return false;
+    return true;
+}
+
+static bool
+same_groups(const struct agent_conf *x, const struct agent_conf *y)
+{
+    if (x->n_groups != y->n_groups)
+        return false;
+    for (size_t i = 0; i < x->n_groups; i++)
+        if (!same_group(&x->groups[i], &y->groups[i]))
+            return false;
+    return true;
+}
+
+static bool
+make_tls(struct tls_conf **t, const struct agent_conf *c)
+{
+    struct tls_client_files f = {.verify = c->verify, .ca = c->ca_file};
+    char error[TLS_ERROR_MAX];
+    if (fogi_tls_client(t, &f, error))
+        return true;
+    fogi_log(LOG_AT_ERROR, "%s", error);
+    return false;
+}
+
+/** An app_reload_fn: everything is read and made, or nothing changes. */
+static int
+read_again(void *ctx, struct conf *out)
+{
+    struct agent *a = ctx;
+    struct agent_conf *c;
+    struct tls_conf *tls;
+    if (a->load(a->load_ctx, &c))
+        return 1;
+    if (!same_groups(a->base, c)) {
+        fogi_log(LOG_AT_ERROR, "reload: groups and servers are changed by a restart; all is as before");
+        fogi_agent_conf_free(c);
+        return 1;
+    }
+    if (!make_tls(&tls, c)) {
+        fogi_agent_conf_free(c);
+        return 1;
+    }
+    fogi_tls_free(a->tls);
+    a->tls = tls;
+    a->next = c;
+    *out = c->tunnel;
+    return 0;
+}
+
+static void
+reload(void *self, const struct conf *was)
+{
+    struct agent *a = self;
+    (void)was;
+    if (a->conf != a->base)
+        fogi_agent_conf_free(a->conf);
+    a->conf = a->next;
+    a->next = NULL;
+    fogi_log(LOG_AT_INFO, "reload: rules and passwords read; listeners stay until the next start");
+}
+
+static void
+dump(void *self, struct stats *out)
+{
+    struct agent *a = self;
+    fogi_stats_line(out, "agent.fresh", a->n_fresh);
+#define AGENT_LINE(name) fogi_stats_line(out, "agent." #name, a->n.name);
+    AGENT_COUNTERS(AGENT_LINE)
+#undef AGENT_LINE
+    for (size_t i = 0; i < a->n_groups; i++)
+        fogi_group_dump(&a->groups[i], out);
+}
+
+static const struct role role = {.name = "agent",
+                                 .drain = drain,
+                                 .is_busy = is_busy,
+                                 .stop = stop,
+                                 .reload = reload,
+                                 .dump = dump};
+
+/* ------------------------------------------------------------------------------------------ start
+ */
+
+static void
+on_resumed(struct pump *pump)
+{
+    struct agent *a = list_entry(pump, struct agent, resumed);
+    for (size_t i = 0; i < a->n_groups; i++)
+        fogi_group_resumed(&a->groups[i]);
+}
+
+static void
+free_groups(struct agent *a)
+{
+    for (size_t i = 0; i < a->n_groups; i++)
+        fogi_group_free(&a->groups[i]);
+    free(a->groups);
+}
+
+static int
+run(struct agent *a)
+{
+    struct process *p = a->p;
+    int err = open_doors(a);
+    if (err)
+        return fogi_process_free(p, EXIT_UNAVAILABLE);
+    mem_init(&a->mem, &p->al);
+    fogi_reacher_init(&a->reacher, p, NULL);
+    pump_init(&a->resumed, on_resumed);
+    p->loop.resumed = &a->resumed;
+    for (; a->n_groups < a->conf->n_groups; a->n_groups++)
+        if (fogi_group_init(&a->groups[a->n_groups], a, &a->conf->groups[a->n_groups])) {
+            fprintf(stderr, "foggara agent: cannot start: no memory\n");
+            stop(a);
+            return fogi_process_free(p, EXIT_UNAVAILABLE);
+        }
+    fogi_process_run(p, &role, a);
+    int code = fogi_process_free(p, EXIT_OK); /* closes handles that stand in the groups */
+    free_groups(a);
+    return code;
+}
+
+int
+fogi_agent_run(struct agent_conf *c, agent_load_fn load, void *ctx)
+{
+    struct process p;
+    struct agent *a = calloc(1, sizeof *a);
+    struct group *groups = calloc(c->n_groups, sizeof *groups);
+    int code = EXIT_UNAVAILABLE;
+    if (a && groups && make_tls(&a->tls, c)) {
+        a->p = &p;
+        a->conf = a->base = c;
+        a->groups = groups;
+        a->load = load;
+        a->load_ctx = ctx;
+        list_init(&a->fresh);
+        list_init(&a->asking);
+        list_init(&a->spliced);
+        list_init(&a->pacs);
+        int err = fogi_process_init(&p, &c->tunnel, load ? read_again : NULL, a);
+        if (err)
+            fprintf(stderr, "foggara agent: cannot start: %s\n", fogi_io_text(err));
+        else
+            code = run(a);
+        if (a->conf != c)
+            fogi_agent_conf_free(a->conf);
+        fogi_tls_free(a->tls);
+    }
+    fogi_agent_conf_free(c);
+    free(a);
+    return code;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * agent_body.c - one HTTP request as a channel: the head as the origin gets it, then its body, then
+ * nothing more, whatever else the program says (threats S5). Writing goes straight through.
+ */
+#include "app/agent_int.h"
+
+#include <assert.h>
+#include <string.h>
+
+struct channel_body {
+    struct channel ch;
+    struct process *p;
+    struct channel *below;
+    struct body body;
+    size_t passed; /* bytes of `below` that are measured and not consumed */
+    size_t head, len;
+    char bytes[];
+};
+
+static struct channel_body *
+body_of(struct channel *c)
+{
+    return (struct channel_body *)(void *)c;
+}
+
+static void
+below_changed(void *ctx)
+{
+    struct channel_body *b = ctx;
+    channel_notify(&b->ch);
+}
+
+static int
+body_peek(struct channel *c, const void **at, size_t *len, bool *eof)
+{
+    struct channel_body *b = body_of(c);
+    if (c->why)
+        return FOG_E_RESET;
+    if (channel_peek(b->below, at, len, eof)) {
+        channel_break(c, b->below->why ? b->below->why : "broken");
+        return FOG_E_RESET;
+    }
+    if (b->head < b->len) {
+        *at = b->bytes + b->head;
+        *len = b->len - b->head;
+        *eof = false;
+        return 0;
+    }
+    size_t used = 0;
+    if (*len > b->passed &&
+        fogi_body_input(&b->body, (const char *)*at + b->passed, *len - b->passed, &used)) {
+        channel_break(c, "the body of the request is malformed");
+        return FOG_E_RESET;
+    }
+    b->passed += used;
+    /* An end within the body is not an end of the request; bytes behind it are nobody's. */
+    if (*eof && !b->body.done && b->passed == *len && !*len) {
+        channel_break(c, "the request ended within its body");
+        return FOG_E_RESET;
+    }
+    *eof = *eof && b->passed == *len;
+    *len = b->passed;
+    return 0;
+}
+
+static void
+body_consume(struct channel *c, size_t len)
+{
+    struct channel_body *b = body_of(c);
+    if (b->head < b->len) {
+        b->head += len;
+        channel_notify(c); /* the body may stand behind it already */
+        return;
+    }
+    assert(len <= b->passed && "no more than was lent");
+    b->passed -= len;
+    channel_consume(b->below, len);
+}
+
+static int
+body_write(struct channel *c, const void *bytes, size_t len, size_t *taken)
+{
+    return channel_write(body_of(c)->below, bytes, len, taken);
+}
+
+static int
+body_finish(struct channel *c)
+{
+    return channel_finish(body_of(c)->below);
+}
+
+static bool
+body_is_sent(const struct channel *c)
+{
+    return channel_is_sent(((const struct channel_body *)(const void *)c)->below);
+}
+
+static void
+body_end(struct channel *c, bool reset)
+{
+    struct channel_body *b = body_of(c);
+    struct process *p = b->p;
+    if (reset)
+        fogi_channel_reset(b->below);
+    else
+        fogi_channel_close(b->below);
+    p->al.free(p->al.ctx, b, sizeof *b + b->len);
+}
+
+static const struct channel_ops body_ops = {.kind = "request",
+                                            .peek = body_peek,
+                                            .consume = body_consume,
+                                            .write = body_write,
+                                            .finish = body_finish,
+                                            .is_sent = body_is_sent,
+                                            .end = body_end};
+
+struct channel *
+fogi_agent_body(struct process *p, struct channel *below, const struct body *body,
+                const char *head, size_t len)
+{
+    struct channel_body *b = p->al.alloc(p->al.ctx, sizeof *b + len);
+    if (!b) {
+        fogi_channel_reset(below);
+        return NULL;
+    }
+    memset(b, 0, sizeof *b);
+    fogi_channel_init(&b->ch, &body_ops, &p->loop);
+    b->p = p;
+    b->below = below;
+    b->body = *body;
+    b->len = len;
+    memcpy(b->bytes, head, len);
+    fogi_channel_own(below, below_changed, b);
+    return &b->ch;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * agent_line.c - one connection to a server: made, upgraded, kept, used.
+ *
+ * Decides the order (connect or open a stream, TLS, upgrade, request) and how long it may take.
+ * Refuses to know pools and whose turn it is. Invariant: a line tells its group of its end exactly
+ * once, and never from within a call of the group.
+ */
+#include "app/agent_int.h"
+
+#include "app/channel_stream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void
+on_gone(struct alarm *a)
+{
+    struct line *l = list_entry(a, struct line, alarm);
+    struct process *p = l->g->a->p;
+    p->al.free(p->al.ctx, l, sizeof *l);
+}
+
+void
+fogi_line_free(struct line *l)
+{
+    list_unlink(&l->link);
+    fogi_reach_forget(l->reach);
+    fogi_channel_reset(l->c);
+    fogi_ws_client_free(&l->ws);
+    l->reach = NULL;
+    l->c = NULL;
+    fogi_alarm_close(&l->alarm, on_gone);
+}
+
+static void
+failed(struct line *l, const char *why)
+{
+    l->why = why;
+    fogi_group_line_failed(l->g, l);
+}
+
+/** Sends what the engine has to say; false when the channel broke. */
+static bool
+flush(struct line *l)
+{
+    size_t len, taken;
+    const void *at;
+    while ((at = fogi_ws_client_output(&l->ws, &len)), len) {
+        if (channel_write(l->c, at, len, &taken))
+            return false;
+        if (!taken)
+            break;
+        fogi_ws_client_sent(&l->ws, taken);
+    }
+    return true;
+}
+
+/** What an engine that gave up means to people. */
+static const char *
+refusal(struct line *l, int rc)
+{
+    if (l->ws.status == 401)
+        return "it refuses the user or password (or a clock is wrong by over a minute)";
+    if (l->ws.status && l->ws.status != 101) {
+        snprintf(l->text, sizeof l->text, "it answers with HTTP %u, it is no gateway", l->ws.status);
+        return l->text;
+    }
+    return rc == FOG_E_NOMEM ? "no memory" : "it does not speak WebSocks";
+}
+
+static void
+answered(struct line *l, int rep)
+{
+    struct channel *c = rep == SOCKS_OK ? l->c : NULL;
+    if (c) {
+        l->c = NULL;
+        fogi_channel_own(c, NULL, NULL);
+    }
+    fogi_group_line_answered(l->g, l, c, rep);
+}
+
+/** Reads what is there; false when l has told its group of its end. */
+static bool
+read_all(struct line *l)
+{
+    for (;;) {
+        const void *at;
+        size_t len, used;
+        bool eof;
+        if (channel_peek(l->c, &at, &len, &eof)) {
+            failed(l, l->c->why ? l->c->why : "broken");
+            return false;
+        }
+        if (l->ws.state == WS_C_DONE) {
+            answered(l, SOCKS_OK);
+            return false;
+        }
+        if (!len && eof) {
+            failed(l, "it closed the connection");
+            return false;
+        }
+        if (!len)
+            return true;
+        int rc = fogi_ws_client_input(&l->ws, at, len, &used);
+        if (used)
+            channel_consume(l->c, used);
+        if (rc) {
+            failed(l, refusal(l, rc));
+            return false;
+        }
+        if (l->ws.state == WS_C_FAILED) {
+            answered(l, l->ws.rep);
+            return false;
+        }
+    }
+}
+
+static void
+look(void *ctx)
+{
+    struct line *l = ctx;
+    bool was_up = l->ws.state != WS_C_UPGRADE;
+    if (!flush(l)) {
+        failed(l, l->c->why ? l->c->why : "broken");
+        return;
+    }
+    if (!read_all(l))
+        return;
+    if (!flush(l)) { /* the engine may have found something to say */
+        failed(l, l->c->why ? l->c->why : "broken");
+        return;
+    }
+    if (!was_up && l->ws.state == WS_C_POOLED && !l->rq) {
+        fogi_alarm_set(&l->alarm, FOG_TIME_NEVER);
+        l->was_ready = true;
+        fogi_group_line_ready(l->g, l);
+    }
+}
+
+/** The connection or stream stands: TLS where wanted, then the upgrade leaves. */
+static bool
+begin(struct line *l, struct channel *c)
+{
+    struct agent *a = l->g->a;
+    const struct agent_server *s = l->far->conf;
+    char value[AUTH_VALUE_MAX + 1], at[DEST_TEXT_MAX];
+    struct ws_client_options o = {.host = s->at.host, .strict = a->conf->strict};
+    if (s->tls)
+        c = fogi_channel_tls_connect(a->p, c, a->tls, s->by_address ? NULL : s->at.host);
+    if (!c)
+        return false;
+    l->c = c;
+    fogi_auth_value(a->conf->auth.name, a->conf->auth.password, fogi_unix_ms(), value);
+    o.authorization = value;
+    if (s->by_address) {
+        fogi_dest_text(&l->far->dest, at);
+        o.host = l->rq ? at : NULL; /* as vproxy's agents do, pooled and not (wire 6.2) */
+    }
+    if (fogi_ws_client_init(&l->ws, &o, &a->mem))
+        return false;
+    if (l->rq && fogi_ws_client_connect(&l->ws, &l->rq->dest))
+        return false;
+    fogi_channel_own(c, look, l);
+    return true;
+}
+
+static void
+on_reached(void *ctx, struct channel *c, enum socks_rep rep, const char *why)
+{
+    struct line *l = ctx;
+    (void)rep;
+    l->reach = NULL;
+    if (!c)
+        failed(l, why);
+    else if (!begin(l, c))
+        failed(l, "no memory");
+}
+
+static void
+on_alarm(struct alarm *a)
+{
+    failed(list_entry(a, struct line, alarm), "no answer in time");
+}
+
+static bool
+connect_line(struct line *l)
+{
+    struct far *f = l->far;
+    struct carrier *carrier;
+    struct fog_stream *st;
+    bool cautious;
+    if (!f->conf->kcp)
+        return !fogi_reach(&l->reach, &l->g->a->reacher, &f->dest, on_reached, l);
+    if (!fogi_supervisor_open(&f->sup, &carrier, &st, &cautious))
+        return false;
+    struct channel *c = fogi_channel_stream(carrier, st);
+    if (!c) {
+        fog_session_reset(carrier->session, st, process_now(carrier->p));
+        fog_session_release(carrier->session, st, process_now(carrier->p));
+        return false;
+    }
+    return begin(l, c);
+}
+
+struct line *
+fogi_line_new(struct far *f, struct request *rq)
+{
+    struct process *p = f->g->a->p;
+    struct line *l = p->al.alloc(p->al.ctx, sizeof *l);
+    if (!l)
+        return NULL;
+    memset(l, 0, sizeof *l);
+    l->g = f->g;
+    l->far = f;
+    l->rq = rq;
+    list_init(&l->link);
+    fogi_alarm_init(&l->alarm, &p->loop, on_alarm);
+    if (!connect_line(l)) {
+        fogi_line_free(l);
+        return NULL;
+    }
+    fogi_alarm_set(&l->alarm, process_now(p) + (rq ? LINE_REPLY : LINE_TIME));
+    return l;
+}
+
+void
+fogi_line_use(struct line *l, struct request *rq)
+{
+    l->rq = rq;
+    fogi_alarm_set(&l->alarm, process_now(l->g->a->p) + LINE_REPLY);
+    int rc = fogi_ws_client_connect(&l->ws, &rq->dest);
+    (void)rc; /* it is pooled, and was not asked before */
+    channel_notify(l->c);
+}
+
+void
+fogi_line_pong(struct line *l)
+{
+    fogi_ws_client_pong(&l->ws);
+    channel_notify(l->c);
+}

@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: MIT
+"""The gateway as agents and visitors see it."""
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import time
+
+import fog
+import targets
+import websocks
+
+USERS = [("alice", "pasSw0rD"), ("bob", "pAssW0Rd")]
+OK, DENIED, HOST_UNREACHABLE, REFUSED = 0, 2, 4, 5
+
+
+class GatewayTest(fog.Test):
+    def gateway(self, tls=False, allow=("127.0.0.1/32", "::1/128"), log="debug", **more):
+        port = fog.free_port()
+        conf = {
+            "listen": f"127.0.0.1:{port}",
+            "auth": [f"{u}:{p}" for u, p in USERS],
+            "allow": list(allow),
+            "log": log,
+        }
+        if tls:
+            for name in ("server.pem", "server.key"):
+                if not os.path.exists(os.path.join(self.dir, name)):
+                    shutil.copy(os.path.join(websocks.DATA, name), self.dir)
+            conf.update(ssl=True, certpem=os.path.join(self.dir, "server.pem"),
+                        keypem=os.path.join(self.dir, "server.key"))
+        else:
+            conf["insecure"] = True
+        conf.update(more)
+        path = self.file("gateway.json", json.dumps(conf))
+        return self._listening(self.start("gateway", "-c", path, name="gateway"), port, "tcp")
+
+    def socket(self, g, tls=False, **how):
+        s = self.connect(g)
+        return self.keep(websocks.tls(s, **how)) if tls else s
+
+    def agent(self, g, tls=False, **how):
+        return websocks.Agent(self.socket(g, tls), **how)
+
+    def site(self, **files):
+        root = os.path.join(self.dir, "site")
+        os.makedirs(os.path.join(root, "folder"), exist_ok=True)
+        for name, text in (("index.html", "<p>home</p>"), ("folder/index.html", "<p>in</p>"),
+                           ("big.bin", "x" * 3000000)):
+            with open(os.path.join(root, name), "w") as f:
+                f.write(text)
+        return root
+
+    def visit(self, g, request, tls=False):
+        """Everything that comes back for some bytes, and how it ends."""
+        s = self.socket(g, tls)
+        s.sendall(request)
+        return targets.read_end(s)
+
+    # -- agents
+
+    def test_a_page_over_tcp_and_tls(self):
+        target = self.target(targets.source(1, 200000))
+        for tls in (False, True):
+            g = self.gateway(tls)
+            for foggara in (False, True):
+                for strict in (False, True):
+                    with self.subTest(tls=tls, foggara=foggara, strict=strict):
+                        a = self.agent(g, tls, foggara=foggara)
+                        self.assertEqual(a.status, 101)
+                        self.assertEqual(b"foggara" in a.head, foggara)
+                        self.assertEqual(a.ask("127.0.0.1", target.port, strict=strict), OK)
+                        if not foggara:
+                            a.s.sendall(b"x")  # a vproxy agent speaks first
+                        data = targets.read_exactly(a.s, 200000)
+                        self.assertEqual(data, targets.content(1, 200000))
+                        a.s.close()
+
+    def test_echo_both_ways_and_half_close(self):
+        g, target = self.gateway(), self.target(targets.digest_after_end)
+        data = targets.content(7, 3 << 20)
+        for foggara in (False, True):
+            a = self.agent(g, foggara=foggara)
+            self.assertEqual(a.ask("localhost", target.port), OK)
+            a.s.sendall(data)
+            a.s.shutdown(socket.SHUT_WR)
+            got, end = targets.read_end(a.s)
+            self.assertIn(targets.digest(data).encode(), got)
+            self.assertEqual(end, "EOF")
+
+    def test_every_user_and_three_minutes(self):
+        g = self.gateway()
+        if time.time() % 60 > 55:
+            time.sleep(6)  # both sides must mean the same minute
+        for user, password in USERS:
+            for minutes in (-1, 0, 1):
+                s = self.socket(g)
+                s.sendall(websocks.upgrade(websocks.authorization(user, password, minutes)))
+                self.assertTrue(websocks.read_head(s).startswith(b"HTTP/1.1 101 "), minutes)
+        for minutes in (-3, 3):
+            s = self.socket(g)
+            s.sendall(websocks.upgrade(websocks.authorization(*USERS[0], minutes)))
+            self.assertTrue(websocks.read_head(s).startswith(b"HTTP/1.1 404 "), minutes)
+
+    def test_a_pooled_stream_hears_nothing(self):
+        g, target = self.gateway(True), self.target(targets.echo)
+        a = self.agent(g, True)
+        for _ in range(20):
+            a.s.sendall(websocks.PONG)
+        a.s.settimeout(1)
+        with self.assertRaises(socket.timeout):
+            a.s.recv(1)
+        a.s.settimeout(fog.PATIENCE)
+        self.assertEqual(a.ask("127.0.0.1", target.port), OK)
+        a.s.sendall(b"hello")
+        self.assertEqual(targets.read_exactly(a.s, 5), b"hello")
+
+    def test_a_vproxy_agent_hears_nothing_before_it_spoke(self):
+        g = self.gateway()
+        target = self.target(lambda s: (s.sendall(b"220 banner\r\n"), targets.echo(s)))
+        a = self.agent(g)
+        self.assertEqual(a.ask("127.0.0.1", target.port), OK)
+        a.s.settimeout(1)
+        with self.assertRaises(socket.timeout):
+            a.s.recv(1)
+        a.s.settimeout(fog.PATIENCE)
+        a.s.sendall(b"EHLO")
+        self.assertEqual(targets.read_exactly(a.s, 16), b"220 banner\r\nEHLO")
+
+    def test_our_agent_hears_the_banner_at_once(self):
+        g = self.gateway()
+        target = self.target(lambda s: (s.sendall(b"220 banner\r\n"), targets.echo(s)))
+        a = self.agent(g, foggara=True)
+        self.assertEqual(a.ask("127.0.0.1", target.port, early=b"EHLO"), OK)
+        self.assertEqual(targets.read_exactly(a.s, 16), b"220 banner\r\nEHLO")
+
+    def test_failures_are_told_to_ours_and_end_behind_the_first_byte_for_vproxy(self):
+        g, port = self.gateway(), fog.free_port()
+        rows = [
+            ("127.0.0.1", port, REFUSED),
+            ("no-such-host.invalid", port, HOST_UNREACHABLE),
+            ("127.0.0.2", port, DENIED),
+            ("10.0.0.1", port, DENIED),
+            ("169.254.169.254", 80, DENIED),
+            ("127.0.0.1", g.port, DENIED),
+            ("127.0.0.1", 25, DENIED),
+        ]
+        for host, p, rep in rows:
+            with self.subTest(host=host, port=p):
+                a = self.agent(g, foggara=True)
+                self.assertEqual(a.ask(host, p), rep)
+                self.assertEqual(targets.read_end(a.s), (b"", "EOF"))
+                a = self.agent(g)
+                self.assertEqual(a.ask(host, p), OK)
+                a.s.settimeout(0.7)
+                with self.assertRaises(socket.timeout):
+                    a.s.recv(1)
+                a.s.settimeout(fog.PATIENCE)
+                a.s.sendall(b"GET")
+                self.assertEqual(targets.read_end(a.s), (b"", "EOF"))
+
+    def test_a_reset_of_the_target_is_a_reset(self):
+        g, target = self.gateway(), self.target(lambda s: (s.recv(1), targets.reset(s)))
+        a = self.agent(g, foggara=True)
+        self.assertEqual(a.ask("127.0.0.1", target.port, early=b"x"), OK)
+        self.assertEqual(targets.read_end(a.s), (b"", "ECONNRESET"))
+
+    def test_many_at_once(self):
+        g, target = self.gateway(True), self.target(targets.echo)
+        agents = [self.agent(g, True, foggara=True) for _ in range(200)]
+        for a in agents:
+            a.s.sendall(websocks.FRAME + b"\x05\x01\x00" +
+                        websocks.socks_request("127.0.0.1", target.port) + b"hello")
+        for a in agents:
+            self.assertEqual(targets.read_exactly(a.s, 27)[-5:], b"hello")
+        self.assertEqual(g.counters()["gateway.settled"], 200)
+        for a in agents:
+            a.s.close()
+        fog.wait_until(lambda: g.counters()["gateway.settled"] == 0, "streams are left")
+
+    # -- visitors
+
+    GOLDEN = [
+        websocks.upgrade("Basic " + "A" * 60),
+        websocks.upgrade(websocks.authorization("alice", "wrong")),
+        websocks.upgrade(websocks.authorization("mallory", "pasSw0rD")),
+        websocks.upgrade(websocks.authorization("alice", "pasSw0rD", -5)),
+        websocks.upgrade("Bearer x"),
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic QUJD\r\n\r\n",
+    ]
+
+    def _answer(self, g, request, tls=False):
+        """An answer without its Date."""
+        s = self.socket(g, tls)
+        s.sendall(request)
+        head = websocks.read_head(s)
+        fields = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"date:")]
+        length = [line for line in fields if line.lower().startswith(b"content-length:")]
+        body = targets.read_exactly(s, int(length[0].split(b":")[1])) if length else b""
+        s.close()
+        return fields, body
+
+    def test_all_who_are_nobody_get_the_same(self):
+        for root in (None, self.site()):
+            for tls in (False, True):
+                g = self.gateway(tls, **({"webroot": root} if root else {}))
+                answers = [self._answer(g, r, tls) for r in self.GOLDEN]
+                for request, answer in zip(self.GOLDEN, answers):
+                    self.assertEqual(answer, answers[0], request)
+                text = b"\r\n".join(answers[0][0]) + answers[0][1]
+                for word in (b"foggara", b"vproxy", b"WWW-Authenticate", b"socks"):
+                    self.assertNotIn(word.lower(), text.lower())
+
+    def test_no_path_differs_without_a_site(self):
+        g = self.gateway()
+        paths = ["/", "/index.html", "/x", "/tools/resolve?domain=a.b", "/..%2f", "/" + "a" * 3000]
+        first = self._answer(g, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.assertEqual(first[0][0].split()[1], b"404")
+        for path in paths:
+            request = f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+            self.assertEqual(self._answer(g, request), first, path)
+            value = websocks.authorization("alice", "wrong")
+            self.assertEqual(self._answer(g, websocks.upgrade(value, path)), first, path)
+
+    def test_a_site(self):
+        g = self.gateway(webroot=self.site())
+        os.symlink("/etc/passwd", os.path.join(self.dir, "site", "link"))
+        get = "GET {} HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n"
+        rows = [
+            ("/", 200, b"<p>home</p>"),
+            ("/index.html?x=1", 200, b"<p>home</p>"),
+            ("/folder/", 200, b"<p>in</p>"),
+            ("/folder", 301, None),
+            ("/none", 404, None),
+            ("/link", 404, None),
+            ("/../../etc/passwd", 404, None),
+            ("/%2e%2e/%2e%2e/etc/passwd", 404, None),
+            ("/big.bin", 200, b"x" * 3000000),
+        ]
+        for path, status, body in rows:
+            data, end = self.visit(g, get.format(path).encode())
+            head, _, rest = data.partition(b"\r\n\r\n")
+            self.assertEqual((int(head.split()[1]), end), (status, "EOF"), path)
+            if body is not None:
+                self.assertEqual(rest, body, path)
+            if status == 301:
+                self.assertIn(b"ocation: http://site.example/folder/\r\n", head)
+        s = self.socket(g)  # several requests on one connection
+        for _ in range(3):
+            s.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertIn(b" 200 ", websocks.read_head(s))
+
+    def test_an_agent_may_come_behind_a_refusal(self):
+        g = self.gateway()
+        s = self.socket(g)
+        s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        head = websocks.read_head(s)
+        length = int(head.lower().split(b"content-length:")[1].split()[0])
+        targets.read_exactly(s, length)
+        self.assertEqual(websocks.Agent(s).status, 101)
+
+    def test_what_is_no_request_gets_an_answer_and_never_a_reset(self):
+        g = self.gateway()
+        for junk, status in [
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 500, 400),
+            (b"GET / HTTP/1.1\nHost: a\n\n" + b"y" * 70000, 400),
+            (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\n" + b"".join(b"A%d: b\r\n" % i for i in range(101)) + b"\r\n", 431),
+            (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"z" * 40000 + b"\r\n\r\n", 431),
+            (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + b"z" * 50000, 405),
+        ]:
+            data, end = self.visit(g, junk)
+            self.assertEqual((int(data.split()[1]), end), (status, "EOF"), junk[:40])
+
+    def test_no_tls_where_tls_is_spoken(self):
+        g = self.gateway(True)
+        _, end = self.visit(g, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + b"x" * 5000)
+        self.assertEqual(end, "EOF")
+        s = self.connect(g)
+        with self.assertRaises(ssl.SSLError):
+            websocks.tls(s, alpn=("h2",))
+        g2 = self.gateway(True, domain="gateway.example")
+        self.socket(g2, True)
+        s = self.connect(g2)
+        with self.assertRaises(ssl.SSLError):
+            websocks.tls(s, name="localhost")
+        self.assertEqual(self.agent(g2, True).status, 101)
+
+    def test_wrong_passwords_wait_and_right_ones_do_not(self):
+        g = self.gateway()
+        bad = websocks.upgrade(websocks.authorization("alice", "wrong"))
+
+        def ask(request):
+            begin = time.monotonic()
+            s = self.socket(g)
+            s.sendall(request)
+            status = websocks.read_head(s).split()[1]
+            return status, time.monotonic() - begin
+
+        for _ in range(3):
+            self.assertLess(ask(bad)[1], 0.7)
+        status, seconds = ask(bad)
+        self.assertEqual(status, b"404")
+        self.assertGreater(seconds, 0.9)
+        status, seconds = ask(websocks.upgrade(websocks.authorization("alice", "pasSw0rD")))
+        self.assertEqual(status, b"101")
+        self.assertLess(seconds, 0.7)
+        self.assertNotIn("wrong", g.log().replace("wrong user or password", ""))
+
+    def test_slow_ones_are_ended(self):
+        g = self.gateway()
+        for begun in (b"", b"GET / HT"):
+            s = self.connect(g)
+            s.sendall(begun)
+            begin = time.monotonic()
+            self.assertEqual(targets.read_end(s), (b"", "EOF"))
+            self.assertGreater(time.monotonic() - begin, 9)
+            self.assertLess(time.monotonic() - begin, 12)
+
+    def test_so_many_are_heard_at_once_and_the_next_waits(self):
+        g = self.gateway()
+        slow = [self.connect(g) for _ in range(255)]
+        fog.wait_until(lambda: g.counters()["gateway.fresh"] == 255, "all are there")
+        a = self.agent(g)  # the last place
+        self.assertEqual(a.status, 101)
+        slow.append(self.connect(g))
+        fog.wait_until(lambda: g.counters()["gateway.fresh"] == 256, "all are there")
+        self.assertEqual(g.counters()["gateway.limit_fresh_waited"], 0)
+        begin = time.monotonic()
+        self.assertEqual(self.agent(g).status, 101)  # one too many: the oldest has to go
+        self.assertLess(time.monotonic() - begin, 3)
+        self.assertEqual(g.counters()["gateway.limit_fresh_waited"], 1)
+        self.assertEqual(g.counters()["gateway.limit_fresh_hit"], 1)
+        self.assertEqual(targets.read_end(slow[0]), (b"", "ECONNRESET"))
+
+    def test_a_burst_of_agents_is_only_delayed(self):
+        g = self.gateway()
+        sockets = [self.connect(g) for _ in range(500)]
+        hello = websocks.upgrade(websocks.authorization("alice", "pasSw0rD"), foggara=True)
+        for s in sockets:
+            s.sendall(hello)
+        for s in sockets:
+            self.assertTrue(websocks.read_head(s).startswith(b"HTTP/1.1 101 "))
+        self.assertEqual(g.counters()["gateway.limit_fresh_hit"], 0)
+
+    # -- its life
+
+    def test_redirectport(self):
+        port = fog.free_port()
+        g = self.gateway(True, redirectport=port)
+        with fog.connect(port) as s:
+            s.sendall(b"GET /a?b=c HTTP/1.1\r\nHost: site.example\r\nConnection: close\r\n\r\n")
+            data, end = targets.read_end(s)
+        self.assertEqual((data.split()[1], end), (b"301", "EOF"))
+        self.assertIn(f"https://site.example:{g.port}/a?b=c\r\n".encode(), data)
+
+    def test_a_reload_changes_certificate_and_users_and_drops_no_stream(self):
+        g, target = self.gateway(True), self.target(targets.echo)
+        a = self.agent(g, True, foggara=True)
+        self.assertEqual(a.ask("127.0.0.1", target.port), OK)
+        for name in ("pem", "key"):
+            shutil.copy(os.path.join(websocks.DATA, "second." + name),
+                        os.path.join(self.dir, "server." + name))
+        path = os.path.join(self.dir, "gateway.json")
+        with open(path) as f:
+            conf = json.load(f)
+        conf["auth"] = ["carol:carols-own-passw0rd"]
+        self.file("gateway.json", json.dumps(conf))
+        g.signal(signal.SIGHUP)
+        g.wait_log("reload: done")
+        a.s.sendall(b"still here")
+        self.assertEqual(targets.read_exactly(a.s, 10), b"still here")
+        s = self.socket(g, True, name="second.example")
+        self.assertEqual(websocks.Agent(s).status, 404)
+        s = self.socket(g, True, name="second.example")
+        self.assertEqual(websocks.Agent(s, "carol", "carols-own-passw0rd").status, 101)
+        with open(os.path.join(self.dir, "server.key"), "w") as f:
+            f.write("no key\n")
+        g.signal(signal.SIGHUP)
+        g.wait_log("the old configuration stays")
+        s = self.socket(g, True, name="second.example")
+        self.assertEqual(websocks.Agent(s, "carol", "carols-own-passw0rd").status, 101)
+
+    def test_drain(self):
+        g, target = self.gateway(), self.target(targets.echo)
+        pooled, busy = self.agent(g), self.agent(g, foggara=True)
+        self.assertEqual(busy.ask("127.0.0.1", target.port), OK)
+        g.signal(signal.SIGTERM)
+        g.wait_log("draining")
+        self.assertEqual(targets.read_end(pooled.s)[0], b"")
+        busy.s.sendall(b"hello")
+        self.assertEqual(targets.read_exactly(busy.s, 5), b"hello")
+        busy.s.close()
+        self.assertEqual(g.wait(), 0)
+
+    def test_idle_streams_cost_little(self):
+        if fog.sanitized():
+            self.skipTest("a sanitizer's memory is not ours")
+        g = self.gateway(True)
+        self.agent(g, True)
+        before = g.rss()
+        agents = [self.agent(g, True) for _ in range(500)]
+        each = (g.rss() - before) / len(agents)
+        print(f"\n{each:.0f} bytes of memory per idle stream over TLS")
+        self.assertLess(each, 40000)
+
+
+if __name__ == "__main__":
+    fog.main()
