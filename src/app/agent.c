@@ -154,7 +154,8 @@ read_again(void *ctx, struct conf *out)
     if (a->load(a->load_ctx, &c))
         return 1;
     if (!same_groups(a->base, c)) {
-        fogi_log(LOG_AT_ERROR, "reload: groups and servers are changed by a restart; all is as before");
+        fogi_log(LOG_AT_ERROR,
+                 "reload: groups and servers are changed by a restart; all is as before");
         fogi_agent_conf_free(c);
         return 1;
     }

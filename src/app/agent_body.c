@@ -117,8 +117,8 @@ static const struct channel_ops body_ops = {.kind = "request",
                                             .end = body_end};
 
 struct channel *
-fogi_agent_body(struct process *p, struct channel *below, const struct body *body,
-                const char *head, size_t len)
+fogi_agent_body(struct process *p, struct channel *below, const struct body *body, const char *head,
+                size_t len)
 {
     struct channel_body *b = p->al.alloc(p->al.ctx, sizeof *b + len);
     if (!b) {

@@ -29,7 +29,7 @@ trim(char *text)
 
 /** USER:PASSWORD. The password is never quoted in a message. */
 static bool
-read_user(struct settings *s, const struct setting_at *at, const char *text, struct agent_user *out)
+read_user(struct settings *s, const struct setting_at *at, const char *text, struct auth_login *out)
 {
     char *copy = fogi_store_text(s->store, text, strlen(text));
     char *colon = copy != NULL ? strchr(copy, ':') : NULL;
@@ -38,7 +38,7 @@ read_user(struct settings *s, const struct setting_at *at, const char *text, str
         return false;
     }
     *colon = 0;
-    struct agent_user user = {trim(copy), trim(colon + 1)};
+    struct auth_login user = {trim(copy), trim(colon + 1)};
     if (user.name[0] == 0 || user.password[0] == 0 || strlen(user.name) > 255 ||
         strlen(user.password) > 255) {
         fogi_settings_error(s, at, "user and password have 1 to 255 letters each");
@@ -59,7 +59,7 @@ static void
 take_local_user(struct settings *s, const struct setting_at *at, const char *text)
 {
     struct agent_conf *c = s->conf;
-    struct agent_user user, *place;
+    struct auth_login user, *place;
     void *users = c->users;
     if (!read_user(s, at, text, &user))
         return;

@@ -12,6 +12,7 @@
 #define FOGI_AGENT_CONF_H
 
 #include "app/settings.h"
+#include "proxy/auth.h"
 #include "proxy/rules.h"
 
 #define AGENT_GROUPS_MAX 64
@@ -28,10 +29,6 @@ struct agent_server {
     const char *url; /* as it was written, without the weight */
 };
 
-struct agent_user {
-    const char *name, *password;
-};
-
 struct agent_group {
     const char *name;
     struct agent_server *servers;
@@ -43,16 +40,16 @@ struct agent_group {
 struct agent_conf {
     /* listeners; port 0: none; host "" on all addresses */
     struct hostport socks5, http, mixed, pac;
-    struct agent_user *users; /* of these listeners; none: no password is asked for   */
+    struct auth_login *users; /* of these listeners; none: no password is asked for   */
     size_t n_users;
     bool gateway;    /* listeners without a host are on all addresses, not on loopback */
     bool open_proxy; /* such a listener without users is what the user wants           */
 
-    struct agent_user auth; /* at the servers */
-    bool strict;            /* each step of the handshake waits for its answer           */
-    uint32_t pool;          /* connections kept ready for each group, 0..1000. Default 10 */
-    bool hc;                /* servers are checked. Default true                         */
-    bool verify;            /* their certificates are. Default true                      */
+    struct auth_login auth;  /* at the servers */
+    bool strict;             /* each step of the handshake waits for its answer           */
+    uint32_t pool;           /* connections kept ready for each group, 0..1000. Default 10 */
+    bool hc;                 /* servers are checked. Default true                         */
+    bool verify;             /* their certificates are. Default true                      */
     const char *ca_file;     /* PEM or PKCS12; NULL: the system's                           */
     const char *ca_password; /* of a PKCS12 file; NULL: none                                */
 
@@ -88,7 +85,8 @@ FOG_CHECKED int fogi_agent_conf_parse(struct agent_conf **out, const struct sett
 /** NULL is fine. */
 void fogi_agent_conf_free(struct agent_conf *c);
 
-/** Whose file this probably is: by keys that only one role has. What is none reads as a tunnel's. */
+/** Whose file this probably is: by keys that only one role has. What is none reads as a tunnel's.
+ */
 enum conf_role { ROLE_TUNNEL, ROLE_AGENT, ROLE_GATEWAY };
 enum conf_role fogi_conf_role(const char *text, size_t len);
 

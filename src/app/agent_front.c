@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SAY_MAX 256        /* bytes of an answer of our own    */
-#define LINGER FOG_SEC(5)  /* reading on after our last word   */
+#define SAY_MAX 256       /* bytes of an answer of our own    */
+#define LINGER FOG_SEC(5) /* reading on after our last word   */
 #define STREAM_LINE "%llu from %s to %s%s%s: %s"
 
 enum front_phase {
@@ -365,12 +365,9 @@ may_use(const struct front *f)
 {
     const struct agent_conf *c = f->a->conf;
     struct head_text value;
-    bool ok = !c->n_users;
     bool given = fogi_head_find(&f->in.head, "Proxy-Authorization", 0, &value);
-    for (size_t i = 0; i < c->n_users; i++)
-        ok |= fogi_auth_basic(c->users[i].name, c->users[i].password, given ? value.at : NULL,
-                              given ? value.len : 0);
-    return ok;
+    return !c->n_users ||
+           fogi_auth_basic(c->users, c->n_users, given ? value.at : NULL, given ? value.len : 0);
 }
 
 static void
@@ -460,7 +457,7 @@ static void
 begin_socks(struct front *f)
 {
     const struct agent_conf *c = f->a->conf;
-    fogi_socks_server_init(&f->in.socks, c->logins, c->n_users);
+    fogi_socks_server_init(&f->in.socks, c->users, c->n_users);
 }
 
 static void

@@ -26,8 +26,8 @@ set_down(struct far *f, bool down, const char *why)
         return;
     f->down = down;
     if (down)
-        LOG_LIMITED(LOG_AT_WARN, "server %s of group %s is down: %s", f->conf->url, f->g->conf->name,
-                    why);
+        LOG_LIMITED(LOG_AT_WARN, "server %s of group %s is down: %s", f->conf->url,
+                    f->g->conf->name, why);
     else
         LOG_LIMITED(LOG_AT_INFO, "server %s of group %s is up again", f->conf->url,
                     f->g->conf->name);

@@ -24,18 +24,18 @@
 #include "proxy/forward.h"
 #include "proxy/websocks.h"
 
-#define FRONTS_FRESH_MAX 1024           /* local connections that have not asked yet, at once   */
-#define FRONT_TIME FOG_SEC(10)          /* for a local connection to ask (threats S1, S7)        */
-#define FRONT_IDLE FOG_SEC(15 * 60)     /* joined, without a byte                               */
-#define LINE_TIME FOG_SEC(10)           /* from making a line to its upgrade                    */
-#define LINE_REPLY FOG_SEC(20)          /* from asking to the reply: the far side dials for 10 s */
-#define LINES_MAKING_MAX 4              /* of a group, for its pool, at once                    */
-#define LINES_PAUSE FOG_SEC(1)          /* after one that failed                                */
-#define REQUEST_HOLD FOG_SEC(5)         /* for a tunnel to come up                              */
-#define CHECK_EVERY FOG_SEC(30)         /* of a server over TCP (wire section 6.5)              */
-#define CHECK_SOON FOG_SEC(3)           /* of one that is down                                  */
-#define CHECK_DOWN_AFTER 2              /* failures in a row                                    */
-#define CHECK_TIME FOG_SEC(5)           /* for one check                                        */
+#define FRONTS_FRESH_MAX 1024       /* local connections that have not asked yet, at once   */
+#define FRONT_TIME FOG_SEC(10)      /* for a local connection to ask (threats S1, S7)        */
+#define FRONT_IDLE FOG_SEC(15 * 60) /* joined, without a byte                               */
+#define LINE_TIME FOG_SEC(10)       /* from making a line to its upgrade                    */
+#define LINE_REPLY FOG_SEC(20)      /* from asking to the reply: the far side dials for 10 s */
+#define LINES_MAKING_MAX 4          /* of a group, for its pool, at once                    */
+#define LINES_PAUSE FOG_SEC(1)      /* after one that failed                                */
+#define REQUEST_HOLD FOG_SEC(5)     /* for a tunnel to come up                              */
+#define CHECK_EVERY FOG_SEC(30)     /* of a server over TCP (wire section 6.5)              */
+#define CHECK_SOON FOG_SEC(3)       /* of one that is down                                  */
+#define CHECK_DOWN_AFTER 2          /* failures in a row                                    */
+#define CHECK_TIME FOG_SEC(5)       /* for one check                                        */
 
 /* clang-format off */
 #define AGENT_COUNTERS(X)                                                                           \
@@ -90,9 +90,9 @@ struct line {
     struct ws_client ws;
     struct request *rq; /* NULL: for the pool                */
     struct alarm alarm;
-    bool was_ready;      /* stood in the pool                 */
-    const char *why;     /* it failed                         */
-    char text[64];       /* for that                          */
+    bool was_ready;  /* stood in the pool                 */
+    const char *why; /* it failed                         */
+    char text[64];   /* for that                          */
 };
 
 /** How a request went. c: taken by the callee where rep is SOCKS_OK. why: a text that stays until
@@ -104,7 +104,7 @@ struct request {
     struct list link; /* group->waiting                       */
     struct group *g;  /* NULL: nothing is asked               */
     struct dest dest;
-    struct line *line;    /* that works on it; NULL: none yet     */
+    struct line *line; /* that works on it; NULL: none yet     */
     uint64_t tried[AGENT_SERVERS_MAX / 64];
     unsigned tries;
     fog_time since;
@@ -129,8 +129,8 @@ struct group {
     struct alarm hold;   /* the oldest of waiting has waited long enough */
     bool paused;         /* until refill rings                           */
     bool stopping;
-    struct pump pump;    /* fills the pool                               */
-    struct pump place;   /* a tunnel is up: lines wait for it            */
+    struct pump pump;  /* fills the pool                               */
+    struct pump place; /* a tunnel is up: lines wait for it            */
 };
 
 /* agent_group.c */

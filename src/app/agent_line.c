@@ -63,7 +63,8 @@ refusal(struct line *l, int rc)
     if (l->ws.status == 401)
         return "it refuses the user or password (or a clock is wrong by over a minute)";
     if (l->ws.status && l->ws.status != 101) {
-        snprintf(l->text, sizeof l->text, "it answers with HTTP %u, it is no gateway", l->ws.status);
+        snprintf(l->text, sizeof l->text, "it answers with HTTP %u, it is no gateway",
+                 l->ws.status);
         return l->text;
     }
     return rc == FOG_E_NOMEM ? "no memory" : "it does not speak WebSocks";

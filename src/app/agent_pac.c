@@ -57,8 +57,8 @@ host_of(const struct pac *p, struct dest *d)
         !fogi_dest_authority(d, host.at, host.len, 80))
         return;
     fogi_channel_tcp_local(p->c, &local);
-    fogi_addr_host(&local, text);
-    if (fogi_dest_host(d, text, strlen(text)))
+    fogi_addr_text(&local, text);
+    if (fogi_dest_authority(d, text, strlen(text), 80))
         *d = (struct dest){.kind = DEST_IP4, .ip = {127, 0, 0, 1}};
 }
 

@@ -319,9 +319,9 @@ fogi_hub_is_busy(const struct hub *h)
 }
 
 void
-fogi_hub_peer(const struct carrier *c, struct fog_addr *peer)
+fogi_hub_peer(struct carrier *c, struct fog_addr *peer)
 {
-    *peer = list_entry(c, const struct hub_session, carrier)->peer;
+    *peer = list_entry(c, struct hub_session, carrier)->peer;
 }
 
 void

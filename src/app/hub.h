@@ -33,7 +33,7 @@ void fogi_hub_set_rates(struct hub *h);
 bool fogi_hub_is_busy(const struct hub *h);
 
 /** Who is at the far end of a carrier of a hub. */
-void fogi_hub_peer(const struct carrier *c, struct fog_addr *peer);
+void fogi_hub_peer(struct carrier *c, struct fog_addr *peer);
 
 struct stats;
 void fogi_hub_dump(struct hub *h, struct stats *out);

@@ -9,8 +9,8 @@
 #include "app/demo.h"
 #include "app/nearest.h"
 #include "cli/args.h"
-#include "cli/gateway_main.h"
 #include "cli/out.h"
+#include "cli/proxy_main.h"
 #include "cli/words.h"
 
 #include <stdio.h>
@@ -165,22 +165,49 @@ run_server(int argc, char **argv)
     return run_mode(CONF_SERVER, argc, argv);
 }
 
-static const char check_usage[] = "usage: foggara check [client|server] -c FILE\n";
+static const char check_usage[] = "usage: foggara check [client|server|agent|gateway] -c FILE\n";
+
+/** Whose file it is, by its keys; standard input cannot be read twice. */
+static enum conf_role
+role_of_file(const char *file)
+{
+    static char text[CONF_FILE_MAX];
+    size_t len;
+    if (strcmp(file, "-") == 0 || fogi_file_read(file, text, sizeof text, &len))
+        return ROLE_TUNNEL;
+    return fogi_conf_role(text, len);
+}
+
+static int
+check_tunnel(struct args *a)
+{
+    struct conf c;
+    int rc = load(&a->request, &c);
+    if (rc != EXIT_OK)
+        return rc;
+    if (a->action == ARGS_PRINT)
+        fogi_out_conf(stdout, &c);
+    else
+        printf("ok: %s is right for a %s\n", a->request.file,
+               c.mode == CONF_CLIENT ? "client" : "server");
+    return EXIT_OK;
+}
 
 static int
 run_check(int argc, char **argv)
 {
-    bool server = argc > 1 && strcmp(argv[1], "server") == 0;
-    bool named = server || (argc > 1 && strcmp(argv[1], "client") == 0);
+    const char *named = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    bool server = strcmp(named, "server") == 0, agent = strcmp(named, "agent") == 0;
+    bool gateway = strcmp(named, "gateway") == 0, client = strcmp(named, "client") == 0;
+    int skip = server || agent || gateway || client;
     struct args a;
-    struct conf c;
     char err[ARGS_ERROR_MAX];
-    if (fogi_args_parse(&a, server ? CONF_SERVER : CONF_CLIENT, argc - named, argv + named, err) !=
+    if (fogi_args_parse(&a, server ? CONF_SERVER : CONF_CLIENT, argc - skip, argv + skip, err) !=
         EXIT_OK)
         return usage_error(err);
     if (a.action == ARGS_HELP) {
         printf("%sReads a configuration and says whether it is right, without running it. Without\n"
-               "client or server, a file with \"target\" is a server's.\n",
+               "a role, its keys tell whose it is.\n",
                check_usage);
         return EXIT_OK;
     }
@@ -192,16 +219,13 @@ run_check(int argc, char **argv)
         fprintf(stderr, "foggara: check wants -c FILE\n%s", check_usage);
         return EXIT_USAGE;
     }
-    a.request.guess = !named;
-    int rc = load(&a.request, &c);
-    if (rc != EXIT_OK)
-        return rc;
-    if (a.action == ARGS_PRINT)
-        fogi_out_conf(stdout, &c);
-    else
-        printf("ok: %s is right for a %s\n", a.request.file,
-               c.mode == CONF_CLIENT ? "client" : "server");
-    return EXIT_OK;
+    enum conf_role role = skip ? ROLE_TUNNEL : role_of_file(a.request.file);
+    if (agent || role == ROLE_AGENT)
+        return fogi_agent_check(a.request.file);
+    if (gateway || role == ROLE_GATEWAY)
+        return fogi_gateway_check(a.request.file);
+    a.request.guess = !skip;
+    return check_tunnel(&a);
 }
 
 static int
@@ -223,7 +247,8 @@ static const struct command {
 } commands[] = {
     {"client",  run_client,     "listens on TCP, carries each connection to a server"},
     {"server",  run_server,     "takes tunnels from clients, connects each stream to a target"},
-    {"gateway", fogi_gateway_main, "takes proxy agents in, connects them to where they ask"},
+    {"agent",   fogi_agent_main, "takes SOCKS5 and HTTP from local programs to gateways"},
+    {"gateway", fogi_gateway_main, "takes agents in, connects them to where they ask"},
     {"demo",    fogi_demo_main, "shows the tunnel at work over a bad link, on this machine"},
     {"check",   run_check,      "says whether a configuration is right"},
     {"version", run_version,    "shows the version"},

@@ -161,35 +161,35 @@ fogi_auth_value(const char *user, const char *password, uint64_t unix_ms,
                                                (const unsigned char *)plain, (int)len);
 }
 
-static bool
-same_hash(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    uint8_t x[32], y[32];
-    SHA256(a, a_len, x);
-    SHA256(b, b_len, y);
-    return CRYPTO_memcmp(x, y, sizeof x) == 0;
-}
-
 bool
-fogi_auth_login(const char *user, const char *password, const void *given_user, size_t user_len,
+fogi_auth_login(const struct auth_login *logins, size_t n, const void *given_name, size_t name_len,
                 const void *given_password, size_t password_len)
 {
-    bool user_is = same_hash(user, strlen(user), given_user, user_len);
-    bool password_is = same_hash(password, strlen(password), given_password, password_len);
-    return user_is & password_is;
+    uint8_t name[32], password[32], hash[32];
+    bool found = false;
+    SHA256(given_name, name_len, name);
+    SHA256(given_password, password_len, password);
+    for (size_t i = 0; i < n; i++) {
+        const char *x = logins[i].name, *y = logins[i].password;
+        bool name_is = CRYPTO_memcmp(SHA256((const uint8_t *)x, strlen(x), hash), name, 32) == 0;
+        bool password_is =
+            CRYPTO_memcmp(SHA256((const uint8_t *)y, strlen(y), hash), password, 32) == 0;
+        found |= name_is & password_is;
+    }
+    return found;
 }
 
 bool
-fogi_auth_basic(const char *user, const char *password, const char *value, size_t len)
+fogi_auth_basic(const struct auth_login *logins, size_t n, const char *value, size_t len)
 {
     uint8_t plain[AUTH_PLAIN_MAX];
     size_t plain_len;
     if (!decode_basic(value, len, plain, &plain_len))
         return false;
     const uint8_t *colon = memchr(plain, ':', plain_len);
-    size_t user_len = colon ? (size_t)(colon - plain) : 0;
+    size_t name_len = colon ? (size_t)(colon - plain) : 0;
     return colon &&
-           fogi_auth_login(user, password, plain, user_len, colon + 1, plain_len - user_len - 1);
+           fogi_auth_login(logins, n, plain, name_len, colon + 1, plain_len - name_len - 1);
 }
 
 /** 0..63, or -1. */

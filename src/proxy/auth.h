@@ -74,13 +74,19 @@ size_t fogi_auth_value(const char *user, const char *password, uint64_t unix_ms,
                        char out[AUTH_VALUE_MAX + 1]);
 
 /** A plain name and password, as a local listener may ask for (RFC 1929, or Proxy-Authorization).
- *  Compares hashes of both parts in constant time (threats S4). */
-FOG_CHECKED bool fogi_auth_login(const char *user, const char *password, const void *given_user,
-                                 size_t user_len, const void *given_password, size_t password_len);
+ *  Strings are borrowed. */
+struct auth_login {
+    const char *name, *password;
+};
+
+/** Whether the name and password given are one of n logins. Compares hashes of both parts with
+ *  every login (threats S4): what it costs depends on n only. */
+FOG_CHECKED bool fogi_auth_login(const struct auth_login *logins, size_t n, const void *given_name,
+                                 size_t name_len, const void *given_password, size_t password_len);
 
 /** The same for the value of a Proxy-Authorization field: "Basic " + base64(user ":" password).
  *  value NULL: false. */
-FOG_CHECKED bool fogi_auth_basic(const char *user, const char *password, const char *value,
+FOG_CHECKED bool fogi_auth_basic(const struct auth_login *logins, size_t n, const char *value,
                                  size_t len);
 
 /** Strict base64: standard alphabet, padding, no unused bit set, nothing else. Returns false if it

@@ -50,11 +50,11 @@ address_len(uint8_t atyp, uint8_t first)
  */
 
 void
-fogi_socks_server_init(struct socks_server *s, const char *user, const char *password)
+fogi_socks_server_init(struct socks_server *s, const struct auth_login *logins, size_t n_logins)
 {
     memset(s, 0, sizeof *s);
-    s->user = user;
-    s->password = password;
+    s->logins = logins;
+    s->n_logins = n_logins;
     s->need = 1;
     s->out = (struct outbox){.bytes = s->said, .cap = sizeof s->said};
 }
@@ -100,7 +100,7 @@ refuse(struct socks_server *s, enum socks_rep rep)
 static int
 read_methods(struct socks_server *s)
 {
-    uint8_t wanted = s->user ? METHOD_LOGIN : METHOD_NONE;
+    uint8_t wanted = s->n_logins ? METHOD_LOGIN : METHOD_NONE;
     if (s->bytes[0] != VERSION) {
         fail_with(s, SOCKS_GENERAL);
         return FOG_E_FORMAT;
@@ -114,7 +114,7 @@ read_methods(struct socks_server *s)
         return 0;
     }
     say(s, VERSION, wanted);
-    next(s, s->user ? SOCKS_LOGIN : SOCKS_REQUEST, s->user ? 2 : 4);
+    next(s, s->n_logins ? SOCKS_LOGIN : SOCKS_REQUEST, s->n_logins ? 2 : 4);
     return 0;
 }
 
@@ -131,7 +131,7 @@ read_login(struct socks_server *s)
     if (s->len < s->need)
         return;
     bool right =
-        fogi_auth_login(s->user, s->password, s->bytes + 2, user_len, password, password[-1]);
+        fogi_auth_login(s->logins, s->n_logins, s->bytes + 2, user_len, password, password[-1]);
     right &= s->bytes[0] == LOGIN_VERSION;
     memset(s->bytes, 0, sizeof s->bytes);
     say(s, LOGIN_VERSION, !right);

@@ -54,15 +54,17 @@ struct socks_server {
     struct dest dest;   /* from SOCKS_ASKED on                                               */
     struct outbox out;
     /* own business of socks.c */
-    const char *user, *password;
+    const struct auth_login *logins;
+    size_t n_logins;
     uint16_t port, len, need;
     uint8_t bytes[SOCKS_PARSER_MAX];
     uint8_t said[2 + 2 + 10];
 };
 
-/** user NULL: nobody has to log in; else both are lent for the life of s, and a client that does
+/** n_logins 0: nobody has to log in; else logins are lent for the life of s, and a client that does
  *  not offer user and password is refused. The struct must not be moved afterwards. */
-void fogi_socks_server_init(struct socks_server *s, const char *user, const char *password);
+void fogi_socks_server_init(struct socks_server *s, const struct auth_login *logins,
+                            size_t n_logins);
 
 /**
  * Reads on. Borrows buf; *used bytes are done with: all, but for SOCKS_ASKED and SOCKS_DONE, where

@@ -113,7 +113,7 @@ read_frame(struct ws_server *s, uint8_t c)
     if (s->frame_len < WEBSOCKS_FRAME_LEN)
         return;
     outbox_put(&s->out, fogi_ws_frame, sizeof fogi_ws_frame);
-    fogi_socks_server_init(&s->socks, NULL, NULL);
+    fogi_socks_server_init(&s->socks, NULL, 0);
     s->state = WS_S_SOCKS;
 }
 

@@ -9,6 +9,8 @@
 #include "fuzz/pieces.h"
 #include "proxy/socks.h"
 
+static const struct auth_login me = {"me", "secret"};
+
 static int
 input_server(void *x, const void *buf, size_t len, size_t *used)
 {
@@ -46,7 +48,7 @@ run_server(struct input in, uint8_t bits, uint32_t cut)
     size_t used[2];
     int rc[2];
     for (int i = 0; i < 2; i++) {
-        fogi_socks_server_init(&s[i], bits & 2 ? "me" : NULL, "secret");
+        fogi_socks_server_init(&s[i], &me, bits & 2 ? 1 : 0);
         rc[i] = feed_pieces(input_server, &s[i], in.at, in.left, i ? cut : 0, &used[i]);
     }
     assert(rc[0] == rc[1] && used[0] == used[1] && s[0].state == s[1].state);

@@ -11,6 +11,8 @@
 #define VECTORS "test/replay/vproxy/auth.txt"
 
 /** Calls fn with what stands behind `word` in each of its lines; returns how many there were. */
+static const struct auth_login me = {"me", "secret"};
+
 static int
 every_line(const char *word, void (*fn)(char *rest))
 {
@@ -295,7 +297,7 @@ test_a_plain_login_wants_both_parts(void **state)
                 {"me", "", false},      {"", "secret", false},   {"me", "secrets", false},
                 {"", "", false}};
     for (size_t i = 0; i < COUNT(rows); i++)
-        assert_int_equal(fogi_auth_login("me", "secret", rows[i].user, strlen(rows[i].user),
+        assert_int_equal(fogi_auth_login(&me, 1, rows[i].user, strlen(rows[i].user),
                                          rows[i].password, strlen(rows[i].password)),
                          rows[i].yes);
     static const struct {
@@ -311,9 +313,9 @@ test_a_plain_login_wants_both_parts(void **state)
                  {"Basic  bWU6c2VjcmV0", false},
                  {"Bearer bWU6c2VjcmV0", false}};
     for (size_t i = 0; i < COUNT(basic); i++)
-        assert_int_equal(fogi_auth_basic("me", "secret", basic[i].value, strlen(basic[i].value)),
+        assert_int_equal(fogi_auth_basic(&me, 1, basic[i].value, strlen(basic[i].value)),
                          basic[i].yes);
-    assert_false(fogi_auth_basic("me", "secret", NULL, 0));
+    assert_false(fogi_auth_basic(&me, 1, NULL, 0));
 }
 
 int

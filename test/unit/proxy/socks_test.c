@@ -13,6 +13,8 @@
 #define A_PORT "0161 0050 " /* the name "a", port 80 */
 
 /** Hexadecimal digits and blanks to bytes. */
+static const struct auth_login me = {"me", "secret"};
+
 static size_t
 unhex(const char *text, uint8_t *out)
 {
@@ -131,7 +133,7 @@ test_a_server_understands_requests_however_they_are_cut(void **state)
         size_t len = unhex(server[i].in, in), used, said;
         for (size_t cut = 0; cut <= len; cut++) {
             struct socks_server s;
-            fogi_socks_server_init(&s, server[i].login ? "me" : NULL, "secret");
+            fogi_socks_server_init(&s, &me, server[i].login);
             int rc = feed(server_input, &s, in, len, cut, &used);
             if (rc != server[i].rc || s.state != server[i].state)
                 fail_msg("%s, cut %zu: %s, state %d", server[i].name, cut, fog_err_name(rc),
@@ -159,7 +161,7 @@ test_a_server_waits_for_the_whole_of_it(void **state)
     size_t used, len = unhex("050102 01 026d65 06736563726574 " ASK A_PORT, in);
     for (size_t n = 0; n < len; n++) {
         struct socks_server s;
-        fogi_socks_server_init(&s, "me", "secret");
+        fogi_socks_server_init(&s, &me, 1);
         assert_int_equal(feed(server_input, &s, in, n, 0, &used), 0);
         assert_int_equal(used, n);
         assert_true(s.state < SOCKS_ASKED);
@@ -183,7 +185,7 @@ test_a_name_is_as_long_as_it_says_however_slowly_it_comes(void **state)
             memset(in + total, 0x5a, 4);
             for (size_t cut = 0; cut <= total + 4; cut++) {
                 struct socks_server s;
-                fogi_socks_server_init(&s, NULL, NULL);
+                fogi_socks_server_init(&s, NULL, 0);
                 assert_int_equal(feed(server_input, &s, in, total + 4, cut, &used), 0);
                 assert_int_equal(s.state, labels ? SOCKS_ASKED : SOCKS_FAILED);
                 assert_int_equal(used, labels ? total : total + 4);
@@ -211,7 +213,7 @@ test_the_longest_login_fits(void **state)
     memcpy(in + 6 + 255, password, 255);
     for (size_t cut = 0; cut <= sizeof in; cut++) {
         struct socks_server s;
-        fogi_socks_server_init(&s, user, password);
+        fogi_socks_server_init(&s, &(struct auth_login){user, password}, 1);
         assert_int_equal(feed(server_input, &s, in, sizeof in, cut, &used), 0);
         assert_int_equal(s.state, SOCKS_REQUEST);
     }
@@ -225,7 +227,7 @@ test_the_reply_tells_how_it_went(void **state)
         uint8_t in[32], want[12] = {5, 0, 5, (uint8_t)rep, 0, 1, 0, 0, 0, 0, 0x4e, 0x84};
         size_t used, len = unhex(HELLO ASK "0161 4e84", in);
         struct socks_server s;
-        fogi_socks_server_init(&s, NULL, NULL);
+        fogi_socks_server_init(&s, NULL, 0);
         assert_int_equal(fogi_socks_server_input(&s, in, len, &used), 0);
         fogi_socks_reply(&s, (enum socks_rep)rep);
         assert_int_equal(s.state, rep ? SOCKS_FAILED : SOCKS_DONE);
@@ -342,7 +344,7 @@ test_client_and_server_understand_each_other(void **state)
         size_t len, used;
         assert_int_equal(fogi_dest_authority(&d, dests[i / 2], strlen(dests[i / 2]), 0), 0);
         fogi_socks_client_init(&c, &d, i % 2);
-        fogi_socks_server_init(&s, NULL, NULL);
+        fogi_socks_server_init(&s, NULL, 0);
         for (int turn = 0; turn < 4; turn++) {
             const void *out = outbox_peek(&c.out, &len);
             assert_int_equal(fogi_socks_server_input(&s, out, len, &used), 0);
