@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILE_SMALL (64u * 1024)
+
 static struct agent_conf *
 conf_of(struct settings *s)
 {
@@ -154,19 +156,29 @@ add_server(struct settings *s, struct agent_group *g, const struct setting_at *a
 
 /* --------------------------------------------------------------------------------------- rules */
 
+static const char *
+read_file(const struct setting_files *files, const char *name, char *buf, size_t cap, size_t *len)
+{
+    return files != NULL ? files->read(files->ctx, name, buf, cap, len)
+                         : fogi_file_read(name, buf, cap, len);
+}
+
 char *
 fogi_agent_file(struct settings *s, const char *name, size_t max, size_t *len, const char **why)
 {
-    const struct setting_files *files = s->rq->files;
-    char *text = malloc(max + 1); /* one byte more, so that what is too long is seen */
-    *len = 0;
-    *why = text == NULL    ? "no memory"
-           : files != NULL ? files->read(files->ctx, name, text, max + 1, len)
-                           : fogi_file_read(name, text, max + 1, len);
-    if (*why == NULL)
-        return text;
-    free(text);
-    return NULL;
+    /* Most files are small; one that is not is read again. Standard input cannot be. */
+    size_t cap = strcmp(name, "-") == 0 || max < FILE_SMALL ? max + 1 : FILE_SMALL;
+    for (;;) {
+        char *text = malloc(cap);
+        *len = 0;
+        *why = text == NULL ? "no memory" : read_file(s->rq->files, name, text, cap, len);
+        if (*why == NULL && (*len < cap || cap > max)) /* one byte more shows what is too long */
+            return text;
+        free(text);
+        if (*why != NULL)
+            return NULL;
+        cap = max + 1;
+    }
 }
 
 static struct rules **

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 
 #define REGEX_LEN_MAX 1024     /* bytes of an expression: rules written by people are far shorter */
-#define REGEX_STEPS_MAX 20000  /* of the matcher for one text: under a millisecond  */
+#define REGEX_STEPS_MAX 5000   /* of the matcher for one text: half a millisecond           */
 #define REGEX_HEAP_KIB_MAX 256 /* of the matcher for one text */
 #define REGEX_STRIKES_MAX 8    /* times at a bound until it is switched off                       */
 

@@ -154,7 +154,7 @@ a_list_has_at_most_200000_rules(void **state)
 }
 
 static void
-a_list_has_at_most_256_expressions(void **state)
+a_list_has_at_most_64_expressions(void **state)
 {
     char text[(ABP_REGEX_MAX + 1) * 4 + 1], *p = text;
     (void)state;
@@ -206,7 +206,7 @@ main(void)
         cmocka_unit_test(lines_are_counted),
         cmocka_unit_test(a_bad_expression_has_a_place),
         cmocka_unit_test(a_list_has_at_most_200000_rules),
-        cmocka_unit_test(a_list_has_at_most_256_expressions),
+        cmocka_unit_test(a_list_has_at_most_64_expressions),
         cmocka_unit_test(a_list_has_at_most_16_mib),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

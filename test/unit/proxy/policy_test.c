@@ -82,14 +82,8 @@ fate_of(const struct policy *p, const char *host)
         return NO_HOST;
     if (d.kind == DEST_NAME)
         return NAME;
-    switch (fogi_policy_check(p, &d)) {
-    case POLICY_ALLOWED:
-        return FREE;
-    case POLICY_DENIED_EMBEDDED:
-        return EMBEDDED;
-    default:
-        return RANGE;
-    }
+    enum policy_verdict v = fogi_policy_check(p, &d);
+    return v == POLICY_ALLOWED ? FREE : v == POLICY_DENIED_EMBEDDED ? EMBEDDED : RANGE;
 }
 
 static void
