@@ -6,6 +6,8 @@
  */
 #include "app/app.h"
 #include "app/conf_value.h"
+#include "app/conf_lines.h"
+#include "app/agent_conf.h"
 #include "app/demo.h"
 #include "app/nearest.h"
 #include "cli/args.h"
@@ -171,7 +173,7 @@ static const char check_usage[] = "usage: foggara check [client|server|agent|gat
 static enum conf_role
 role_of_file(const char *file)
 {
-    static char text[CONF_FILE_MAX];
+    static char text[JSON_SIZE_MAX];
     size_t len;
     if (strcmp(file, "-") == 0 || fogi_file_read(file, text, sizeof text, &len))
         return ROLE_TUNNEL;
