@@ -192,19 +192,21 @@ fogi_auth_basic(const struct auth_login *logins, size_t n, const char *value, si
            fogi_auth_login(logins, n, plain, name_len, colon + 1, plain_len - name_len - 1);
 }
 
+/** c - from + base + 1 where c stands in from..to, else 0; without a branch, so that the time a
+ * value takes tells nothing about its letters. */
+static int
+in_range(int c, int from, int to, int base)
+{
+    return -((c >= from) & (c <= to)) & (c - from + base + 1);
+}
+
 /** 0..63, or -1. */
 static int
-base64_value(char c)
+base64_value(char ch)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+')
-        return 62;
-    return c == '/' ? 63 : -1;
+    int c = (uint8_t)ch;
+    return in_range(c, 'A', 'Z', 0) + in_range(c, 'a', 'z', 26) + in_range(c, '0', '9', 52) +
+           in_range(c, '+', '+', 62) + in_range(c, '/', '/', 63) - 1;
 }
 
 bool

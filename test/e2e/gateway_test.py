@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The gateway as agents and visitors see it."""
+import contextlib
 import json
 import os
+import queue
 import shutil
 import signal
 import socket
 import ssl
 import time
+import warnings
 
 import fog
 import targets
@@ -17,7 +20,8 @@ OK, DENIED, HOST_UNREACHABLE, REFUSED = 0, 2, 4, 5
 
 
 class GatewayTest(fog.Test):
-    def gateway(self, tls=False, allow=("127.0.0.1/32", "::1/128"), log="debug", **more):
+    def gateway(self, tls=False, allow=("127.0.0.1/32", "::1/128"), log="debug", nofile=None,
+                **more):
         port = fog.free_port()
         conf = {
             "listen": f"127.0.0.1:{port}",
@@ -35,7 +39,7 @@ class GatewayTest(fog.Test):
             conf["insecure"] = True
         conf.update(more)
         path = self.file("gateway.json", json.dumps(conf))
-        return self._listening(self.start("gateway", "-c", path, name="gateway"), port, "tcp")
+        return self._listening(self.start("gateway", "-c", path, name="gateway", nofile=nofile), port, "tcp")
 
     def socket(self, g, tls=False, **how):
         s = self.connect(g)
@@ -289,6 +293,73 @@ class GatewayTest(fog.Test):
         with self.assertRaises(ssl.SSLError):
             websocks.tls(s, name="localhost")
         self.assertEqual(self.agent(g2, True).status, 101)
+
+    def test_versions_of_tls(self):
+        g = self.gateway(True)
+        for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
+            s = self.socket(g, True, most=version)
+            self.assertEqual((s.version(), s.selected_alpn_protocol()), (name, "http/1.1"))
+            self.assertEqual(websocks.Agent(s).status, 101)
+        self.assertEqual(self.socket(g, True, alpn=None).selected_alpn_protocol(), None)
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        old.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            old.minimum_version = ssl.TLSVersion.TLSv1
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        s = self.connect(g)
+        with self.assertRaises(ssl.SSLError):
+            old.wrap_socket(s)
+
+    def test_tls_that_is_cut_off_is_a_reset_for_the_target(self):
+        ends = queue.Queue()
+        target = self.target(lambda s: ends.put(targets.read_end(s)))
+        g = self.gateway(True)
+        for orderly in (True, False):
+            raw = self.connect(g)
+            a = websocks.Agent(self.keep(websocks.tls(raw)), foggara=True)
+            self.assertEqual(a.ask("127.0.0.1", target.port, early=b"hello"), OK)
+            fog.wait_until(lambda: g.counters()["gateway.streams"] > ends.qsize(), "connected")
+            if orderly:
+                with contextlib.suppress(OSError):
+                    a.s.unwrap()
+            else:
+                os.close(a.s.detach())  # an end of TCP without that of TLS
+            self.assertEqual(ends.get(timeout=fog.PATIENCE),
+                             (b"hello", "EOF" if orderly else "ECONNRESET"))
+
+    def test_long_and_slow_handshakes_of_tls(self):
+        g = self.gateway(True)
+        for begun in (b"", b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + b"\x00" * 200000):
+            s = self.connect(g)
+            begin = time.monotonic()
+            with contextlib.suppress(OSError):
+                s.sendall(begun)
+            self.assertIn(targets.read_end(s)[1], ("EOF", "ECONNRESET"))
+            self.assertLess(time.monotonic() - begin, 12)
+        self.assertEqual(self.agent(g, True).status, 101)
+
+    def test_without_descriptors_it_waits_and_goes_on(self):
+        target = self.target(targets.echo)
+        g = self.gateway(nofile=90)
+        first = [self.agent(g, foggara=True) for _ in range(20)]
+        for a in first:
+            self.assertEqual(a.ask("127.0.0.1", target.port), OK)
+        more = [self.connect(g) for _ in range(100)]
+        hello = websocks.upgrade(websocks.authorization("alice", "pasSw0rD"), foggara=True)
+        for s in more:
+            s.sendall(hello)
+        fog.wait_until(lambda: g.counters()["limit_fds_hit"] > 0, "it has run out")
+        for a in first:
+            a.s.sendall(b"hello")
+            self.assertEqual(targets.read_exactly(a.s, 5), b"hello")
+            a.s.close()
+        for s in more:  # each that ends lets another in
+            self.assertTrue(websocks.read_head(s).startswith(b"HTTP/1.1 101 "))
+            s.close()
+        a = self.agent(g, foggara=True)
+        self.assertEqual(a.ask("127.0.0.1", target.port), OK)
 
     def test_wrong_passwords_wait_and_right_ones_do_not(self):
         g = self.gateway()

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "channel_rig.h"
+
+#include "app/gateway_int.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What no test from outside can wait for or count: long times and the door of tunnels. */
+
+static struct gateway *g;
+static struct fog_addr peer;
+
+static int
+setup(void **state)
+{
+    if (rig_setup(state))
+        return -1;
+    g = calloc(1, sizeof *g);
+    g->p = &p;
+    g->live.webroot = -1;
+    g->live.conf = calloc(1, sizeof *g->live.conf);
+    g->live.conf->listen.port = 443;
+    g->live.users = calloc(1, sizeof *g->live.users);
+    fogi_auth_init(&g->live.auth, g->live.users, 1);
+    assert_int_equal(fogi_auth_add(&g->live.auth, "alice", "pasSw0rD"), 0);
+    list_init(&g->fresh);
+    list_init(&g->settled);
+    mem_init(&g->mem, &p.al);
+    fogi_reacher_init(&g->reacher, &p, NULL);
+    pump_init(&g->room, NULL);
+    fogi_alarm_init(&g->room_time, &p.loop, NULL);
+    assert_true(fogi_addr_parse(&peer, "192.0.2.1", 1));
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    struct list *lists[] = {&g->fresh, &g->settled};
+    for (size_t i = 0; i < 2; i++)
+        while (!list_is_empty(lists[i]))
+            fogi_session_kill(list_entry(lists[i]->next, struct session, link));
+    fogi_alarm_close(&g->room_time, NULL);
+    rig_turns(4);
+    assert_int_equal(g->mem.held, 0);
+    int rc = rig_teardown(state);
+    free(g->live.users);
+    free(g->live.conf);
+    free(g);
+    return rc;
+}
+
+/** A session; gives the other end of its connection. */
+static int
+enter(bool kcp)
+{
+    int fds[2];
+    struct channel *c;
+    rig_tcp_pair(fds);
+    setsockopt(fds[0], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    assert_int_equal(fogi_channel_tcp_open(&c, &p, fds[1]), 0);
+    fogi_gateway_take(g, c, &peer, kcp);
+    rig_turns(2);
+    return fds[0];
+}
+
+static struct session *
+last_of(struct list *l)
+{
+    return list_is_empty(l) ? NULL : list_entry(l->prev, struct session, link);
+}
+
+static void
+say(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+    rig_turns(3);
+}
+
+static int
+enter_pool(struct session **s)
+{
+    char head[1024], value[AUTH_VALUE_MAX + 1];
+    int fd = enter(false);
+    fogi_auth_value("alice", "pasSw0rD", fogi_unix_ms(), value);
+    snprintf(head, sizeof head,
+             "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nHost: null\r\n"
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Protocol: socks5\r\nAuthorization: %s\r\n\r\n",
+             value);
+    say(fd, head);
+    *s = last_of(&g->settled);
+    assert_non_null(*s);
+    assert_int_equal((*s)->ws.state, WS_S_FRAME);
+    return fd;
+}
+
+/** The session's time is over, as if so much had passed since the last byte. */
+static void
+age(struct session *s, fog_time by)
+{
+    s->since -= by;
+    s->moved -= by;
+    s->born -= by;
+    s->alarm.ring(&s->alarm);
+    rig_turns(3);
+}
+
+static void
+a_pooled_stream_waits_as_long_as_there_are_pongs(void **state)
+{
+    (void)state;
+    struct session *s;
+    int fd = enter_pool(&s);
+    for (int i = 0; i < 5; i++) {
+        age(s, IDLE_TIME - FOG_SEC(1));
+        assert_int_equal(s->phase, SESSION_ENGINE);
+        say(fd, "\x8a");
+        age(s, IDLE_TIME - FOG_SEC(1));
+        send(fd, "\0", 1, 0);
+        rig_turns(3);
+    }
+    assert_int_equal(g->n.limit_idle_hit, 0);
+    age(s, IDLE_TIME);
+    assert_int_equal(g->n.limit_idle_hit, 1);
+    assert_int_equal(s->phase, SESSION_LINGER);
+    close(fd);
+    rig_turns(3);
+    assert_int_equal(g->n_settled, 0);
+}
+
+static void
+once_it_asks_it_has_ten_seconds(void **state)
+{
+    (void)state;
+    struct session *s;
+    int fd = enter_pool(&s);
+    send(fd, "\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff\x05", 11, 0);
+    rig_turns(3);
+    assert_int_equal(s->ws.state, WS_S_SOCKS);
+    age(s, HANDSHAKE_TIME);
+    assert_int_equal(g->n.limit_handshake_hit, 1);
+    close(fd);
+}
+
+static void
+bytes_do_not_stretch_the_handshake(void **state)
+{
+    (void)state;
+    int fd = enter(false);
+    struct session *s = last_of(&g->fresh);
+    fog_time due = s->alarm.at;
+    say(fd, "GET / HT");
+    assert_int_equal(s->alarm.at, due);
+    age(s, HANDSHAKE_TIME);
+    assert_int_equal(g->n.limit_handshake_hit, 1);
+    assert_int_equal(s->phase, SESSION_LINGER);
+    close(fd);
+}
+
+static void
+whoever_does_not_stop_after_our_end_is_cut_off(void **state)
+{
+    (void)state;
+    int fd = enter(false);
+    struct session *s = last_of(&g->fresh);
+    say(fd, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_int_equal(s->phase, SESSION_LINGER);
+    for (int i = 0; i < 3; i++) {
+        say(fd, "more");
+        s->since -= FOG_SEC(9);
+        s->alarm.ring(&s->alarm);
+        assert_int_equal(g->n_fresh, 1);
+    }
+    say(fd, "more");
+    s->since -= FOG_SEC(9);
+    s->alarm.ring(&s->alarm);
+    assert_int_equal(g->n_fresh, 0);
+    close(fd);
+}
+
+static void
+tunnels_may_open_so_many_at_once(void **state)
+{
+    (void)state;
+    static int fds[FRESH_KCP_MAX + 2];
+    unsigned n = 0;
+    for (; n < FRESH_KCP_MAX; n++)
+        fds[n] = enter(true);
+    assert_int_equal(g->n_fresh, FRESH_KCP_MAX);
+    assert_int_equal(g->n.limit_fresh_hit, 0);
+    fds[n++] = enter(true);
+    assert_int_equal(g->n_fresh, FRESH_KCP_MAX);
+    assert_int_equal(g->n.limit_fresh_hit, 1);
+    list_entry(g->fresh.next, struct session, link)->born -= FRESH_GRACE;
+    fds[n++] = enter(true); /* the oldest has had its time */
+    assert_int_equal(g->n_fresh, FRESH_KCP_MAX);
+    assert_int_equal(g->n.limit_fresh_hit, 2);
+    while (n--)
+        close(fds[n]);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_pooled_stream_waits_as_long_as_there_are_pongs, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(once_it_asks_it_has_ten_seconds, setup, teardown),
+        cmocka_unit_test_setup_teardown(bytes_do_not_stretch_the_handshake, setup, teardown),
+        cmocka_unit_test_setup_teardown(whoever_does_not_stop_after_our_end_is_cut_off, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(tunnels_may_open_so_many_at_once, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
