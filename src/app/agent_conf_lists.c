@@ -198,8 +198,10 @@ list_of(struct agent_conf *c, size_t group, enum agent_list list)
 }
 
 static void
-say_counts(struct settings *s, const char *name, const struct abp_counts *n)
+say_counts(struct settings *s, const char *path, const struct abp_counts *n)
 {
+    struct conf_quote quote = fogi_conf_quote(path);
+    const char *name = quote.text;
     if (n->unread > 0)
         fogi_settings_note(s, "%s: %u of %u lines are not understood", name, (unsigned)n->unread,
                            (unsigned)n->lines);

@@ -192,31 +192,31 @@ take_domain(struct settings *s, const struct setting_at *at, const char *text)
 
 /* clang-format off */
 #define AT(member) offsetof(struct gateway_conf, member)
-#define VALUE(key, letter, type, member, meta, help) \
-    {key, "--" key, letter, SETTING_##type, 0, 0, 0, AT(member), CONF_KEY_N, NULL, meta, help},
-#define TAKE(key, letter, function, meta, help) \
-    {key, "--" key, letter, SETTING_TAKE, 0, 0, 0, 0, CONF_KEY_N, function, meta, help},
+#define VALUE(option, letter, type, member, meta, help) \
+    {&(option)[2], option, letter, SETTING_##type, 0, 0, 0, AT(member), CONF_KEY_N, NULL, meta, help},
+#define TAKE(option, letter, function, meta, help) \
+    {&(option)[2], option, letter, SETTING_TAKE, 0, 0, 0, 0, CONF_KEY_N, function, meta, help},
 #define TUNNEL(key, option, KEY, meta, help) \
     {key, option, 0, SETTING_TUNNEL, 0, 0, 0, AT(tunnel), CONF_KEY_##KEY, NULL, meta, help},
 #define VOID(key, meta) {key, NULL, 0, SETTING_VOID, 0, 0, 0, 0, CONF_KEY_N, NULL, meta, ""},
 
 const struct setting fogi_gateway_settings[] = {
-    VALUE("listen",       'l', LISTEN, listen,          "[ADDR]:PORT",   "TCP, and UDP with --kcp")
-    TAKE("auth",          'a', take_auth,               "USER:PASSWORD", "who may use it; more with commas")
-    TAKE("auth-file",      0,  take_auth_file,          "FILE",          "the same, a line each")
-    VALUE("kcp",           0,  BOOL,   kcp,             "",              "take tunnels over UDP as well")
-    VALUE("ssl",           0,  BOOL,   ssl,             "",              "TLS, inside tunnels too")
-    TAKE("certpem",        0,  take_cert,               "FILE",          "certificate in PEM; its chain with commas")
-    VALUE("keypem",        0,  FILE,   key_file,        "FILE",          "its key in PEM")
-    VALUE("pkcs12",        0,  FILE,   pkcs12_file,     "FILE",          "certificate and key in one file")
-    VALUE("pkcs12pswd",    0,  TEXT,   pkcs12_password, "PASSWORD",      "of that file")
-    TAKE("domain",         0,  take_domain,             "NAME",          "the only server name accepted")
-    VALUE("redirectport",  0,  PORT,   redirect,        "PORT",          "port that sends visitors to listen")
-    VALUE("webroot",       0,  FILE,   webroot,         "DIR",           "what other visitors see")
-    TAKE("allow",          0,  take_allow,              "ADDR[/BITS]",   "dial these private addresses; :PORT")
-    TAKE("deny",           0,  take_deny,               "ADDR[/BITS]",   "never dial these; :PORT")
-    VALUE("insecure",      0,  BOOL,   insecure,        "",              "without TLS, and that is meant")
-    VALUE("status",        0,  FILE,   status,          "PATH",          "socket for foggara status")
+    VALUE("--listen",       'l', LISTEN, listen,          "[ADDR]:PORT",   "TCP, and UDP with --kcp")
+    TAKE("--auth",          'a', take_auth,               "USER:PASSWORD", "who may use it; more with commas")
+    TAKE("--auth-file",      0,  take_auth_file,          "FILE",          "the same, a line each")
+    VALUE("--kcp",           0,  BOOL,   kcp,             "",              "take tunnels over UDP as well")
+    VALUE("--ssl",           0,  BOOL,   ssl,             "",              "TLS, inside tunnels too")
+    TAKE("--certpem",        0,  take_cert,               "FILE",          "certificate in PEM; its chain with commas")
+    VALUE("--keypem",        0,  FILE,   key_file,        "FILE",          "its key in PEM")
+    VALUE("--pkcs12",        0,  FILE,   pkcs12_file,     "FILE",          "certificate and key in one file")
+    VALUE("--pkcs12pswd",    0,  TEXT,   pkcs12_password, "PASSWORD",      "of that file")
+    TAKE("--domain",         0,  take_domain,             "NAME",          "the only server name accepted")
+    VALUE("--redirectport",  0,  PORT,   redirect,        "PORT",          "port that sends visitors to listen")
+    VALUE("--webroot",       0,  FILE,   webroot,         "DIR",           "what other visitors see")
+    TAKE("--allow",          0,  take_allow,              "ADDR[/BITS]",   "dial these private addresses; :PORT")
+    TAKE("--deny",           0,  take_deny,               "ADDR[/BITS]",   "never dial these; :PORT")
+    VALUE("--insecure",      0,  BOOL,   insecure,        "",              "without TLS, and that is meant")
+    VALUE("--status",        0,  FILE,   status,          "PATH",          "socket for foggara status")
     TUNNEL("fast",        "--fast",        FAST,        "1..4",          "vproxy's set of parameters")
     TUNNEL("up",          "--up",          UP,          "RATE",          "bits per second sent: 50M")
     TUNNEL("down",        "--down",        DOWN,        "RATE",          "bits per second to be sent to us")
