@@ -76,7 +76,7 @@ struct setting_files {
     void *ctx;
 };
 
-enum setting_action { SETTING_RUN, SETTING_HELP, SETTING_VERSION, SETTING_PRINT };
+enum setting_action { SETTING_RUN, SETTING_HELP, SETTING_VERSION };
 
 /** Where settings come from; kept as long as a reload may happen. */
 struct setting_request {
@@ -145,7 +145,7 @@ void fogi_settings_end(struct settings *s);
 
 #define SETTING_ERROR_MAX 160
 
-/** Reads argv[1] and what follows: options with dashes, and -c FILE, --print-config, -h, -v. */
+/** Reads argv[1] and what follows: options with dashes, and -c FILE, -h, -v. */
 FOG_CHECKED int fogi_settings_args(struct setting_request *rq, const struct setting *rows,
                                    size_t n_rows, int argc, char **argv,
                                    char err[SETTING_ERROR_MAX]);

@@ -17,7 +17,6 @@ static const struct own {
     enum setting_action action; /* SETTING_RUN: it is the file */
 } owns[] = {
     {"--config",       "FILE", "read settings from FILE; - is standard input", 'c', SETTING_RUN},
-    {"--print-config", "",     "show every setting",                           0,   SETTING_PRINT},
     {"--help",         "",     "show this",                                    'h', SETTING_HELP},
     {"--version",      "",     "show the version",                             'v', SETTING_VERSION},
 };
