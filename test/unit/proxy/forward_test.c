@@ -123,6 +123,7 @@ static const struct {
     {"line feed behind a chunk", POST TE "\r\n3\r\nabc\n0\r\n\r\n", BODY,
      PASSED TE CLOSE "3\r\nabc"},
     {"a trailer", POST TE "\r\n0\r\nHost: b\r\n\r\n", BODY, PASSED TE CLOSE "0\r\n"},
+    {"a letter at the end", POST TE "\r\n0\r\n\rX", BODY, PASSED TE CLOSE "0\r\n\r"},
     {"line feed at the end", POST TE "\r\n0\r\n\n", BODY, PASSED TE CLOSE "0\r\n"},
     /* targets */
     {"a web page drives us", "GET / HTTP/1.1\r\nHost: localhost:1080\r\n\r\n", FORWARD, ""},

@@ -285,6 +285,7 @@ static const struct {
     {"nobody", "Authorization: ", "X: ", WS_BAD_USER},
     {"a wrong password", "Authorization: Basic YWx", "Authorization: Basic YWX", WS_BAD_USER},
     {"two users", "Host: null", "Host: null\r\nAuthorization: Basic x", WS_BAD_USER},
+    {"two users, ours first", "\r\n\r\n", "\r\nAuthorization: Basic x\r\n\r\n", WS_BAD_USER},
     {"nobody, and no upgrade", "Upgrade: websocket\r\n", "Authorization: x\r\n", WS_PLAIN},
 };
 
