@@ -528,6 +528,8 @@ on_alarm(struct alarm *a)
         answer(s);
         break;
     case SESSION_ANSWER:
+        if (is_alive(s, HANDSHAKE_TIME))
+            break; /* a large file on a slow line */
         g->n.limit_handshake_hit++;
         end_session(s, true);
         break;

@@ -264,6 +264,7 @@ send_file(struct session *s)
         w->body_sent += taken;
         if (!taken)
             return 0;
+        s->moved = process_now(s->g->p);
     }
     return 1;
 }
