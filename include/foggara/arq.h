@@ -235,6 +235,8 @@ struct fog_arq_counters {
     uint64_t limit_amplification_hit;     /* datagrams held back by the 3x rule                      */
     uint64_t limit_memory_hit;            /* segments dropped because the allocator said no          */
     uint64_t probes_out, windows_out;     /* WASK, WINS                                              */
+    uint64_t zero_windows;                /* times the peer closed its window before something      */
+    uint64_t blackouts;                   /* times nothing was heard for a second while waiting     */
 };
 
 /** A snapshot. */

@@ -13,6 +13,7 @@
 /* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB,
  * when a peer makes us keep them all; they come from the memory that all sessions share. */
 #define WINDOW 24576
+#define BLACKOUT FOG_SEC(1)
 #define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
 /* Segments that a stranger may make us keep. More are told, so that an honest one keeps sending. */
 #define STRANGER_SEGS 2
@@ -110,19 +111,25 @@ fogi_kcp_settle(struct kcp *k, fog_time now)
         fogi_loss_forget(&k->loss, &k->log);
     }
     bool blocked = k->cc.peer_wnd == 0 && snd_queued(&k->snd) > 0;
+    k->n.zero_windows += blocked && !k->probe.on;
     fogi_probe_set(&k->probe, blocked, k->rtt.rto_us, now);
+}
+
+/* Since when an answer is waited for in silence. */
+static fog_time
+silent_since(const struct kcp *k)
+{
+    bool later = k->snd.flight > 0 && k->waiting_since > k->last_input;
+    return later ? k->waiting_since : k->last_input;
 }
 
 /* When silence has lasted too long; only a side that waits for an answer minds it. */
 static fog_time
 dead_at(const struct kcp *k)
 {
-    fog_time since = k->last_input;
     if (k->snd.flight == 0 && k->validated)
         return FOG_TIME_NEVER;
-    if (k->snd.flight > 0 && k->waiting_since > since)
-        since = k->waiting_since;
-    return since + k->o.dead_us;
+    return silent_since(k) + k->o.dead_us;
 }
 
 /* Sends the oldest segments again: a receiver that has room for any has room for these, and what
@@ -155,6 +162,10 @@ kcp_tick(struct fog_arq *a, fog_time now)
     if (now >= fogi_loss_deadline(&k->loss, &k->log, k->rtt.rto_us)) {
         bool overdue = k->loss.recheck == FOG_TIME_NEVER;
         k->n.timeouts += overdue;
+        if (!k->dark && now - silent_since(k) >= BLACKOUT) {
+            k->dark = true;
+            k->n.blackouts++;
+        }
         if (overdue) {
             if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
                 k->cc.ops->timeout(&k->cc);

@@ -383,7 +383,7 @@ fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now)
     k->n.datagrams_in++;
     k->n.bytes_in += len;
     k->last_input = now;
-    k->held_back = false;
+    k->held_back = k->dark = false;
     if (k->snd.flight > 0)
         fogi_loss_heard(&k->loss);
     fogi_loss_clock(&k->loss, now);

@@ -62,6 +62,7 @@ struct kcp {
     fog_time last_input; /* something valid arrived; creation before that           */
     bool wins_now;       /* the peer asked for our window                           */
     bool validated;      /* the peer has echoed a stamp, or need not                */
+    bool dark;           /* this silence is counted as a blackout                   */
     bool held_back;      /* the 3x rule stopped output; until the next input        */
     bool failed;
     int err;

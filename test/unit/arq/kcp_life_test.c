@@ -26,6 +26,7 @@ test_zero_window(void **state)
         assert_int_equal(craft_feed(f.a, (struct seg){.cmd = SEG_WINS}, f.now), FOG_OK);
     }
     assert_int_equal(craft_status(f.a).n.probes_out, 3);
+    assert_int_equal(craft_status(f.a).n.zero_windows, 1);
     /* any segment reopens it, here an ACK */
     assert_int_equal(feed(&f, (struct seg){.cmd = SEG_ACK, .wnd = 1}), FOG_OK);
     assert_int_equal(drain(&f), 1);
@@ -389,6 +390,7 @@ test_blackout(void **state)
         }
     }
     assert_true(rounds > 30 && rounds < 60);
+    assert_int_equal(craft_status(f.a).n.blackouts, 1);
     /* the last probe is answered: what is older than it counts as lost, once */
     uint32_t sn = f.out.segs[0].sn, ts = f.out.segs[0].ts;
     struct fog_arq_status st = craft_status(f.a);
@@ -396,6 +398,9 @@ test_blackout(void **state)
     f.now += FOG_SEC(1);
     drain(&f);
     assert_true(craft_status(f.a).n.resent - st.n.resent <= 200);
+    for (last = f.now; f.now < last + FOG_SEC(5); drain(&f))
+        wake(&f);
+    assert_int_equal(craft_status(f.a).n.blackouts, 2);
     end(&f);
 }
 
