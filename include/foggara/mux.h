@@ -63,13 +63,13 @@ struct fog_mux_limits {
     struct fog_rate pings;          /* keepalives answered. 50 + 10/s                                */
     uint32_t pings_pending;         /* answers waiting to leave. Default 8                           */
     struct fog_rate empties;        /* DATA without bytes or FIN; then a glitch. 100 + 10/s          */
+    uint32_t last_id;               /* highest stream id we open. Default 2^30 - 2^16                */
     fog_time frame_us;              /* from a frame's header to its end, silence apart. Default 30 s */
     fog_time handshake_us;          /* Default 5 s                                                   */
     fog_time half_closed_us;        /* half-closed without a byte: RST. Default 5 min                */
     fog_time idle_us;               /* nothing from the peer at all: closed. Default 90 s            */
     fog_time slow_us;               /* over stream_recv while the tunnel is 75 % full, or full and
                                        nobody reads: RST. Default 1 s                                */
-    uint32_t last_id;               /* highest stream id we open. Default 2^30 - 2^16                */
 };
 
 struct fog_mux_options {
@@ -77,9 +77,9 @@ struct fog_mux_options {
     struct fog_mux_limits limits;
     const struct fog_gzip *gzip;    /* lent for the mux's life; NULL: compressed frames are RST      */
     bool compress;                  /* send DATA over 1024 bytes compressed if smaller. Default no   */
+    bool extended;                  /* the peer is known to be foggara, not vproxy. Default no       */
     fog_time ping_us;               /* keepalive tick. Default 10 s (client), 30 s (server)          */
     fog_time ping_answer_us;        /* unanswered so long: FOG_EV_SUSPECT. Default 5 s               */
-    bool extended;                  /* the peer is known to be foggara, not vproxy. Default no       */
     uint64_t seed;                  /* random bits: keys the stream table                            */
 };
 

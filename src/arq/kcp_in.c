@@ -13,6 +13,7 @@
 #define BATCH 16
 #define BATCH_RTTS 32
 #define BATCH_WAIT FOG_MS(4)
+#define BATCH_LEAST 500 /* us: an answer of the application may come so soon and take it along */
 #define BATCH_WAIT_FIRST FOG_MS(1)
 
 /* What copies of tails may cost: a share of what is delivered, or a few segments per round trip. */
@@ -274,7 +275,7 @@ plan_acks(struct kcp *k, bool waited, fog_time now)
     if (waited || !acks_waiting(&k->acks))
         return;
     fog_time wait = k->rtt.srtt_us ? k->rtt.srtt_us / BATCH_RTTS : BATCH_WAIT_FIRST;
-    k->acks_due = now + (wait < BATCH_WAIT ? wait : BATCH_WAIT);
+    k->acks_due = now + (wait < BATCH_WAIT ? wait > BATCH_LEAST ? wait : BATCH_LEAST : BATCH_WAIT);
 }
 
 /* Hands what the acknowledgements of a datagram said to congestion control. False: nothing. */

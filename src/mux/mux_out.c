@@ -171,6 +171,8 @@ fog_mux_turn(struct fog_mux *m, struct fog_stream *st, size_t room, size_t *cap,
     if (rc)
         return rc;
     m->sched.room = room;
+    if (st->patient)
+        fogi_stream_ctl(m, st, 0); /* it has company now */
     if (st->ctl_bits & (CTL_SYN | CTL_SYN_ACK))
         fogi_sched_wait(&m->sched, &st->turn);
     else
