@@ -96,6 +96,27 @@ test_wait(void **state)
     }
 }
 
+/* Our round trips may seem longer than the peer's: it has said its own five times before our wait
+ * is over, and is answered all the same. */
+static void
+test_long_wait_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        fog_time after;
+        bool answered;
+    } rows[] = {
+        {FOG_MS(1), false}, {HELLO_WAIT - 1, false}, {HELLO_WAIT, true}, {FOG_MS(600), true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hello h;
+        fogi_hello_init(&h, mine, 4);
+        fogi_hello_arm(&h, FOG_SEC(3), T0);
+        fogi_hello_sent(&h, FOG_SEC(3), T0);
+        fogi_hello_received(&h, theirs, 4, T0 + rows[i].after);
+        assert_int_equal(fogi_hello_wanted(&h, false, T0 + rows[i].after), rows[i].answered);
+    }
+}
+
 /* The first is kept, whatever comes later; lengths at the bounds and beyond. */
 static void
 test_received(void **state)
@@ -146,6 +167,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_long_wait_answers),
         cmocka_unit_test(test_received),
         cmocka_unit_test(test_answers_end),
     };
