@@ -50,8 +50,6 @@ class Rates(fog.Test):
         client = self.client(server.port, "--up", "5")
         self.upload(client)
         self.assert_rate(client, 5)
-        c = client.counters()
-        self.assertLess(c["arq.lost"], c["arq.segments_out"] / 50)  # a stalled process loses a few
 
     def test_up_with_loss(self):
         """What is sent again counts as well."""
