@@ -12,6 +12,7 @@
 #include "arq/cc.h"
 
 #define PACED_FROM FOG_MS(2) /* below this round trip a timer is too coarse to pace with */
+#define SEEN_FADE 0.995
 #define RATE_RTT_ASSUMED FOG_MS(200)
 #define RATE_LEAST_SEGS 32u
 #define RATE_PEER_LATE FOG_MS(20)
@@ -116,13 +117,23 @@ model_calm(const struct cc *c)
 }
 
 void
+fogi_cc_segment(struct cc *c, bool first)
+{
+    c->seen_kept = SEEN_FADE * c->seen_kept + (first ? 1 : 0);
+    c->seen_lost = SEEN_FADE * c->seen_lost + (first ? 0 : 1);
+}
+
+void
 fogi_cc_fixed(struct cc *c, uint32_t snd_wnd, uint32_t mtu)
 {
     static const struct cc_ops fixed = {
         no_acked, no_outcome, no_news, no_news, fixed_room, fixed_rate, never_calm,
     };
-    *c =
-        (struct cc){.ops = &fixed, .snd_wnd = snd_wnd, .peer_wnd = CC_PEER_WND_ASSUMED, .mtu = mtu};
+    *c = (struct cc){.ops = &fixed,
+                     .snd_wnd = snd_wnd,
+                     .peer_wnd = CC_PEER_WND_ASSUMED,
+                     .mtu = mtu,
+                     .seen_lost = CC_SEEN_FIRST};
 }
 
 void

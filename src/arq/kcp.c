@@ -8,8 +8,10 @@
 #include <assert.h>
 #include <string.h>
 
-/* May wait beyond what the window takes; no more, so that the choice above is made late. */
+/* May wait beyond what the window, and the pacer within a moment, take; no more, so that the choice
+ * above is made late. */
 #define QUEUE_BYTES 16384
+#define QUEUE_AHEAD FOG_MS(4)
 /* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB,
  * when a peer makes us keep them all; they come from the memory that all sessions share. */
 #define WINDOW 24576
@@ -238,7 +240,9 @@ kcp_writable(const struct fog_arq *a)
 {
     const struct kcp *k = kcp_of_const(a);
     size_t room = (size_t)kcp_window_free(k) * k->mss, under_way = kcp_room(k);
-    room = (room < under_way ? room : under_way) + QUEUE_BYTES;
+    size_t soon = pace_within(&k->pace, QUEUE_AHEAD);
+    room = room < under_way ? room : under_way;
+    room = (room < soon ? room : soon) + QUEUE_BYTES;
     size_t queued = snd_queued(&k->snd);
     return k->failed || room <= queued ? 0 : room - queued;
 }

@@ -101,6 +101,16 @@ tell_outcome(struct kcp *k, const struct tx *t)
         k->cc.ops->outcome(&k->cc, false);
 }
 
+/* A transmission that was given up because later ones had arrived came after all. */
+static void
+was_late(struct kcp *k, const struct tx *t, fog_time took)
+{
+    k->n.late++;
+    fogi_loss_late(&k->loss, took);
+    if (t->first && t->calm)
+        k->cc.ops->spurious(&k->cc);
+}
+
 /* The segment sn arrived, by the transmission t as far as known; none of its transmissions is
  * waited for any more. */
 static void
@@ -115,14 +125,13 @@ segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
                 tell_outcome(k, last);
             fogi_txlog_resolve(&k->log, last, TX_DONE);
         }
-        if (!t && g->sends == 1 && last->state == TX_LOST && last->by_order) {
-            k->n.late++;
-            if (last->calm)
-                k->cc.ops->spurious(&k->cc);
-        }
+        if (!t && g->sends == 1 && last->state == TX_LOST && last->by_order)
+            was_late(k, last, now - last->sent_at);
         if (!t && g->sends == 1)
             t = last;
     }
+    if (t)
+        fogi_cc_segment(&k->cc, t->first);
     fogi_rate_arrived(&k->rate, &k->sample, t, bytes, now);
     answered(k, now);
     fogi_snd_ack(&k->snd, &k->mem, sn);
@@ -134,12 +143,8 @@ take_rtt(struct kcp *k, const struct tx *t, fog_time now)
 {
     fog_time rtt = now - t->sent_at;
     fogi_rtt_sample(&k->rtt, rtt);
-    if (t->state == TX_LOST && t->by_order) {
-        k->n.late++;
-        fogi_loss_late(&k->loss, rtt);
-        if (t->first && t->calm)
-            k->cc.ops->spurious(&k->cc);
-    }
+    if (t->state == TX_LOST && t->by_order)
+        was_late(k, t, rtt);
     if (t->sent_at >= k->latest_at) {
         k->latest_at = t->sent_at;
         k->latest_rtt = rtt > 0 ? rtt : 1;
@@ -239,7 +244,7 @@ on_una(struct kcp *k, uint32_t una, fog_time now)
 static void
 on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
 {
-    bool unlisted;
+    bool unlisted, fills = seq_lt(s->sn, k->rcv.top - RCV_NEAR);
     enum rcv_verdict v = fogi_rcv_put(&k->rcv, &k->acks, &k->mem, s, st, &unlisted);
     k->n.segments_in++;
     k->n.duplicates += v == RCV_OLD || v == RCV_EARLY;
@@ -247,6 +252,8 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
     k->n.limit_empty_hit += v == RCV_EMPTY;
     k->n.limit_acks_hit += unlisted;
     if (v == RCV_NEW) {
+        if (k->rcv.kin && fills)
+            fogi_fills_add(&k->fills, s->sn);
         fogi_reopen_stop(&k->reopen);
         kcp_count(k, &k->n_taken);
     }
@@ -261,7 +268,7 @@ on_hello(struct kcp *k)
     kcp_event(k, FOG_ARQ_HELLO);
     if (h->mine_len > KIN_NAME && h->theirs_len > KIN_NAME &&
         memcmp(h->mine, h->theirs, KIN_NAME) == 0 && h->theirs[KIN_NAME] >= KIN_VERSION)
-        k->rcv.kin = k->acks.kin = true;
+        k->rcv.kin = true;
 }
 
 /* When what has just come is to be answered. */

@@ -10,6 +10,7 @@
 #include "arq/arq_int.h"
 #include "arq/cc.h"
 #include "arq/copies.h"
+#include "arq/fills.h"
 #include "arq/hello.h"
 #include "arq/loss.h"
 #include "arq/pace.h"
@@ -50,6 +51,7 @@ struct kcp {
     /* receiving */
     struct rcv rcv;
     struct acks acks;
+    struct fills fills; /* told to a peer of our kind */
     fog_time acks_due;  /* a peer of our kind is answered in batches: when, at the latest */
     uint32_t acks_for;  /* PUSH since the last answer                          */
     uint32_t sack_from; /* where its map goes on                               */
