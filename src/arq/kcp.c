@@ -104,7 +104,7 @@ fogi_kcp_settle(struct kcp *k, fog_time now)
     fogi_loss_clock(&k->loss, now);
     while (fogi_loss_next(&k->loss, &k->log, &number)) {
         const struct tx *t = txlog_at(&k->log, number);
-        if (t->first && t->calm)
+        if (t->first && t->calm && kcp_outcomes_count(k))
             k->cc.ops->outcome(&k->cc, true);
         fogi_kcp_lost(k, number);
     }

@@ -15,6 +15,7 @@
 #define BATCH_WAIT FOG_MS(4)
 #define BATCH_LEAST 500 /* us: an answer of the application may come so soon and take it along */
 #define BATCH_WAIT_FIRST FOG_MS(1)
+#define BATCH_FIRST 256 /* segments */
 
 /* What copies of tails may cost: a share of what is delivered, or a few segments per round trip. */
 #define FAVOUR_PER_CENT 3
@@ -97,7 +98,7 @@ answered(struct kcp *k, fog_time now)
 static void
 tell_outcome(struct kcp *k, const struct tx *t)
 {
-    if (t->first && t->calm)
+    if (t->first && t->calm && kcp_outcomes_count(k))
         k->cc.ops->outcome(&k->cc, false);
 }
 
@@ -127,8 +128,11 @@ segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
         }
         if (!t && g->sends == 1 && last->state == TX_LOST && last->by_order)
             was_late(k, last, now - last->sent_at);
-        if (!t && g->sends == 1)
+        if (!t && g->sends == 1) {
             t = last;
+            if (k->rtt.srtt_us == 0) /* its ACK was lost: better too long than unknown */
+                fogi_rtt_sample(&k->rtt, now - t->sent_at);
+        }
     }
     if (t)
         fogi_cc_segment(&k->cc, t->first);
@@ -186,6 +190,7 @@ on_map(struct kcp *k, const struct seg *s, fog_time now)
     uint32_t sn;
     if (!k->validated || !fogi_sack_open(&map, s->data, s->len))
         return;
+    k->mapped = true;
     while (fogi_sack_next(&map, &sn)) {
         if (!seq_in(sn, k->snd.una, k->snd.next))
             continue;
@@ -281,7 +286,9 @@ plan_acks(struct kcp *k, bool waited, fog_time now)
     }
     if (waited || !acks_waiting(&k->acks))
         return;
-    fog_time wait = k->rtt.srtt_us ? k->rtt.srtt_us / BATCH_RTTS : BATCH_WAIT_FIRST;
+    /* Who only listens may never learn the round trip. */
+    fog_time unknown = k->n_taken < BATCH_FIRST ? BATCH_WAIT_FIRST : BATCH_WAIT;
+    fog_time wait = k->rtt.srtt_us ? k->rtt.srtt_us / BATCH_RTTS : unknown;
     k->acks_due = now + (wait < BATCH_WAIT ? wait > BATCH_LEAST ? wait : BATCH_LEAST : BATCH_WAIT);
 }
 

@@ -21,6 +21,8 @@
 #include "arq/snd.h"
 #include "arq/txlog.h"
 
+#define KCP_UNMAPPED 1024 /* segments; a map would have come by then, had any been lost */
+
 struct kcp {
     struct fog_arq arq; /* first: a pointer to it is a pointer to the engine */
     struct mem mem;
@@ -36,6 +38,7 @@ struct kcp {
     struct copies copies;
     struct rate rate;
     struct rate_sample sample; /* of the datagram being taken in                    */
+    bool mapped;               /* the peer has sent a map                              */
     uint8_t probes_left;       /* lost segments that may leave whatever is on its way */
     fog_time latest_rtt;       /* of the newest transmission that datagram names; 0: none */
     fog_time latest_at;        /* when that had left                                   */
@@ -97,6 +100,14 @@ kcp_count(struct kcp *k, uint64_t *n)
     uint64_t most = k->n_first > k->n_taken ? k->n_first : k->n_taken;
     if (++*n == k->o.rotate_after && most < k->o.rotate_after)
         kcp_event(k, FOG_ARQ_WORN);
+}
+
+/** Whether what became of transmissions is told well enough to conclude from. Before a peer of our
+ *  kind sends maps, a lost ACK looks like a lost segment; another peer will never do better. */
+static inline bool
+kcp_outcomes_count(const struct kcp *k)
+{
+    return k->mapped || k->n_first > KCP_UNMAPPED;
 }
 
 /** Segments that may be cut now. */

@@ -22,6 +22,8 @@
 #define SEGS_LEAST 4  /* per round trip, whatever was measured */
 #define SEGS_BUSY 16u /* on their way: fewer do not make a queue */
 #define LOSS_MOST 0.5 /* more random loss than this is not made up for */
+#define ROOT_STEPS 12
+#define LOSS_SURE 16  /* outcomes that come to those there are, none lost */
 #define LOSS_FADE 0.9 /* per round */
 #define QUEUED_LONG 4 /* rounds with a queue, until loss is doubted */
 #define SLOW_SURE 9.0 /* squared deviations that make a difference certain */
@@ -153,10 +155,34 @@ share(double lost, double kept)
     return lost + kept > 0 ? lost / (lost + kept) : 0;
 }
 
-/* While a queue stands whatever is sent, random loss is overestimated. */
+/* Of 0 <= x < 1, from above and near enough. */
+static double
+root(double x)
+{
+    double r = 1;
+    for (unsigned i = 0; i < ROOT_STEPS; i++)
+        r = (r + x / r) / 2;
+    return r;
+}
+
+/* Few outcomes may mislead by much: what is surely lost, give or take one deviation. */
+static double
+sure_share(double lost, double kept)
+{
+    double n = lost + kept + LOSS_SURE, p = lost / n;
+    double less = p - root(p * (1 - p) / n);
+    return less > 0 ? less : 0;
+}
+
+/* While a queue stands whatever is sent, random loss is overestimated. It cannot be more than all
+ * that was lost. */
 static void
 doubt_loss(struct model *m)
 {
+    if (share(m->round_lost, m->round_kept) < m->p) {
+        m->kept = m->kept * LOSS_FADE + m->round_kept;
+        m->lost = m->lost * LOSS_FADE + m->round_lost;
+    }
     if (++m->queued_for < QUEUED_LONG)
         return;
     m->queued_for = QUEUED_LONG;
@@ -187,7 +213,7 @@ close_loss(struct model *m, bool slow)
     else
         fold_loss(m, slow);
     m->round_kept = m->round_lost = 0;
-    m->p = share(m->lost, m->kept);
+    m->p = sure_share(m->lost, m->kept);
     double n = m->slow_kept + m->slow_lost, less = m->p - share(m->slow_lost, m->slow_kept);
     if (less > m->p / 5 && less * less * n > SLOW_SURE * m->p * (1 - m->p))
         m->p -= less; /* loss that depends on the rate is not random */
