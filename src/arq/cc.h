@@ -12,8 +12,8 @@
 
 #define CC_PEER_WND_ASSUMED 32 /* segments, until the peer has said (wire-vproxy 1.3) */
 #define CC_NO_LIMIT SIZE_MAX
-#define CC_SEEN_SURE 20 /* segments: fewer say little about loss */
-#define CC_SEEN_FIRST 1 /* so many of them count as lost until more is known */
+#define CC_SEEN_SURE 20   /* segments: fewer say little about loss */
+#define CC_SEEN_FIRST 0.5 /* so many of them count as lost until more is known */
 
 struct cc;
 
@@ -44,6 +44,13 @@ static inline uint32_t
 cc_span(const struct cc *c)
 {
     return c->snd_wnd < c->peer_wnd ? c->snd_wnd : c->peer_wnd;
+}
+
+/** Share of what leaves that is lost at random, as far as known. */
+static inline double
+cc_random_loss(const struct cc *c)
+{
+    return c->model.p;
 }
 
 /** A segment arrived, by its first transmission or by a later one. */

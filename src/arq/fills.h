@@ -14,7 +14,7 @@
 
 #include <stdbool.h>
 
-#define FILLS_MAX 32
+#define FILLS_MAX 18
 #define FILLS_TIMES 6
 
 struct fills {

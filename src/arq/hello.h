@@ -4,7 +4,7 @@
  * say them; not what they mean, nor how they travel (in a WINS, which every KCP peer skips).
  *
  * Nothing is said before the peer has acknowledged something. Then: with the first datagram that
- * leaves, else alone after one wait; again after each wait, five times in all, as long as the peer
+ * leaves, else alone after one wait; again after each wait, ten times in all, as long as the peer
  * has said nothing. A peer that says its own and may have missed ours is answered, however long our
  * own wait is: its own may be shorter. Then it sleeps.
  */
@@ -13,7 +13,7 @@
 
 #include <foggara/arq.h>
 
-#define HELLO_TIMES 5          /* of our own accord, and again as many in answer */
+#define HELLO_TIMES 10         /* of our own accord, and again as many in answer */
 #define HELLO_WAIT FOG_MS(100) /* at least between two */
 
 struct hello {

@@ -109,6 +109,10 @@ fogi_kcp_settle(struct kcp *k, fog_time now)
         fogi_kcp_lost(k, number);
     }
     if (k->snd.flight == 0 && k->log.cap) {
+        k->gone_from = k->live_from;
+        k->gone_una = k->live_una;
+        k->live_from = k->log.next;
+        k->live_una = k->peer_una;
         fogi_txlog_clear(&k->log, &k->mem);
         fogi_loss_forget(&k->loss, &k->log);
     }
@@ -411,6 +415,8 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
         .o = *o,
         .mss = o->mtu - FOG_KCP_HEADER,
         .peer_una = o->snd_sn,
+        .live_una = o->snd_sn,
+        .gone_una = o->snd_sn,
         .now = now,
         .last_input = now,
         .validated = !o->validate,

@@ -17,6 +17,8 @@
 #define BATCH_WAIT_FIRST FOG_MS(1)
 #define BATCH_FIRST 256 /* segments */
 
+#define FORGOTTEN_MOST 64 /* transmissions */
+
 /* What copies of tails may cost: a share of what is delivered, or a few segments per round trip. */
 #define FAVOUR_PER_CENT 3
 #define FAVOUR_SEGS 16
@@ -58,6 +60,17 @@ una_is_possible(const struct kcp *k, const struct seg *segs, unsigned n)
     return true;
 }
 
+/* The same of a transmission that the log has forgotten since: a copy may well be answered by who
+ * never had the session. Only the last few count, so that their stamps cannot be guessed. */
+static bool
+forgotten_proves(const struct kcp *k, const struct seg *s)
+{
+    uint32_t number = txlog_number(&k->log, s->ts);
+    return seq_in(s->sn, k->snd.next - FORGOTTEN_MOST, k->snd.next) &&
+           seq_in(number, k->gone_from, k->live_from) && k->live_from - number <= FORGOTTEN_MOST &&
+           seq_lt(s->una, k->gone_una);
+}
+
 /* A receiver that answers a transmission which left after its una was known cannot say a lower una,
  * unless it has lost its state. Blind senders cannot name the stamp. */
 static bool
@@ -69,7 +82,7 @@ proves_restart(const struct kcp *k, const struct seg *segs, unsigned n)
         const struct tx *t = fogi_txlog_find(&k->log, segs[i].ts, segs[i].sn);
         if (!t && k->n.probes_out > 0 && segs[i].sn == k->asked.sn && segs[i].ts == k->asked_ts)
             t = &k->asked;
-        if (t && seq_lt(segs[i].una, t->una))
+        if (t ? seq_lt(segs[i].una, t->una) : forgotten_proves(k, &segs[i]))
             return true;
     }
     return false;
@@ -354,16 +367,17 @@ static void
 apply_brought(struct kcp *k, const struct seg *segs, unsigned n,
               const struct rcv_stage st[FOG_SEGMENTS_MAX], fog_time now)
 {
-    bool waited = acks_waiting(&k->acks);
+    bool waited = acks_waiting(&k->acks), greeted = false;
     for (unsigned i = 0; i < n; i++) {
         if (segs[i].cmd == SEG_PUSH)
             on_push(k, &segs[i], &st[i]);
         else if (segs[i].cmd == SEG_WASK)
             k->wins_now = true;
-        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 && segs[i].data[0] != SACK_MARK &&
-                 fogi_hello_received(&k->hello, segs[i].data, segs[i].len, now))
-            on_hello(k);
+        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 && segs[i].data[0] != SACK_MARK)
+            greeted |= fogi_hello_received(&k->hello, segs[i].data, segs[i].len, now);
     }
+    if (greeted) /* last: what was set aside for the PUSHes is for a peer of the kind it was */
+        on_hello(k);
     plan_acks(k, waited, now);
     fogi_rcv_settle(&k->rcv, &k->mem);
 }

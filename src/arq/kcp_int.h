@@ -44,10 +44,12 @@ struct kcp {
     fog_time latest_at;        /* when that had left                                   */
     uint32_t mss;              /* bytes of payload in a full segment                   */
     uint32_t peer_una;         /* newest una told                                      */
-    uint64_t n_first;          /* segments sent for the first time                     */
-    uint64_t n_taken;          /* segments that arrived for the first time             */
-    fog_time waiting_since;    /* when the oldest wait for an answer began             */
-    struct tx asked;           /* the last WASK: not in the log, as no segment left with it */
+    /* Of what the log has forgotten: the first number and the una of then, twice */
+    uint32_t live_from, live_una, gone_from, gone_una;
+    uint64_t n_first;       /* segments sent for the first time                     */
+    uint64_t n_taken;       /* segments that arrived for the first time             */
+    fog_time waiting_since; /* when the oldest wait for an answer began             */
+    struct tx asked;        /* the last WASK: not in the log, as no segment left with it */
     uint32_t asked_ts;
     fog_time retry_at; /* memory was short: no data before; 0: it was not      */
 

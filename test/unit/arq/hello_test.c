@@ -27,19 +27,24 @@ test_steps(void **state)
             int at_ms;
             int due_ms;   /* after it: to be said alone; -1: never         */
             bool company; /* ... and now, if a datagram leaves anyway      */
-        } steps[9];
+        } steps[13];
     } rows[] = {
         {"nothing to say", 0, {{ARM, 0, -1, false}, {HEAR, 10, -1, false}}},
         {"silence before it is armed", 4, {{HEAR, 0, -1, false}}},
         {"in company at once, alone after a wait", 4, {{ARM, 0, 150, true}}},
-        {"said five times, then it sleeps",
+        {"said ten times, then it sleeps",
          4,
          {{ARM, 0, 150, true},
           {SEND, 0, 150, false},
           {SEND, 150, 300, false},
           {SEND, 300, 450, false},
           {SEND, 450, 600, false},
-          {SEND, 600, -1, false}}},
+          {SEND, 600, 750, false},
+          {SEND, 750, 900, false},
+          {SEND, 900, 1050, false},
+          {SEND, 1050, 1200, false},
+          {SEND, 1200, 1350, false},
+          {SEND, 1350, -1, false}}},
         {"heard after it was said: both know",
          4,
          {{ARM, 0, 150, true}, {SEND, 0, 150, false}, {HEAR, 50, -1, false}}},
@@ -141,7 +146,7 @@ test_received(void **state)
     }
 }
 
-/* A peer that says its own for ever gets five answers. */
+/* A peer that says its own for ever gets ten answers. */
 static void
 test_answers_end(void **state)
 {

@@ -4,6 +4,8 @@
  */
 #include "peer.h"
 
+#include "arq/hello.h"
+
 /* --------------------------------------------------------------------------- closed windows */
 
 static void
@@ -432,7 +434,7 @@ test_hello(void **state)
         wake(&f);
         drain(&f);
     }
-    assert_int_equal(craft_status(f.a).n.windows_out, 5);
+    assert_int_equal(craft_status(f.a).n.windows_out, HELLO_TIMES);
     assert_true(f.now < T0 + FOG_SEC(2));
     assert_null(craft_status(f.a).hello);
     assert_int_equal(feed(&f, (struct seg){.cmd = SEG_WINS, .wnd = 9, .una = 3, .len = 16}),
