@@ -295,10 +295,6 @@ FOG_API bool fog_mux_is_closed(const struct fog_mux *m);
  *  the peer's address is proven. */
 #define FOG_HANDSHAKE_LEN 9
 
-/** Writes a shutdown message without a reason: for a peer whose tunnel nobody knows. */
-#define FOG_FAREWELL_LEN 17
-FOG_API void fog_mux_farewell(uint8_t buf[FOG_FAREWELL_LEN]);
-
 #ifdef __cplusplus
 }
 #endif

@@ -284,11 +284,3 @@ fog_mux_room(struct fog_mux *m, size_t room, fog_time now)
         fogi_stream_tell(m, list_entry(t, struct fog_stream, turn), EV_WRITABLE);
     }
 }
-
-void
-fog_mux_farewell(uint8_t buf[FOG_FAREWELL_LEN])
-{
-    struct msg msg = {.type = MSG_SHUTDOWN, .text = ""};
-    assert(fogi_h2.size(&msg) == FOG_FAREWELL_LEN && "nine bytes of header, two numbers");
-    fogi_h2.encode(&msg, buf);
-}

@@ -272,12 +272,12 @@ test_unknown_is_understood(void **state)
     size_t len;
     start(&f);
     fly(&f, 1);
-    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, out, sizeof out);
     assert_int_equal(fog_arq_input(f.a, out, len, f.now), FOG_OK);
     assert_true(no_event(&f)); /* nothing was known to have arrived: no proof */
     assert_int_equal(feed(&f, (struct seg){.cmd = SEG_ACK, .ts = stamp(&f, 0), .una = 1}), FOG_OK);
     fly(&f, 1);
-    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, out, sizeof out);
     assert_int_equal(fog_arq_input(f.a, out, len, f.now), FOG_OK);
     assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_RESTARTED));
     end(&f);
@@ -302,7 +302,7 @@ test_unknown_answers_wask(void **state)
     struct seg forged = {.cmd = SEG_WINS, .sn = f.out.segs[0].sn, .ts = f.out.segs[0].ts + 1};
     assert_int_equal(craft_feed(f.a, forged, f.now), FOG_OK);
     assert_true(no_event(&f));
-    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, out, sizeof out);
     assert_int_equal(len, FOG_KCP_HEADER);
     assert_int_equal(fog_arq_input(f.a, out, len, f.now), FOG_OK);
     assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_RESTARTED));
