@@ -16,7 +16,8 @@ LOOPBACK = [
     # measure, field, at least or at most, bound, what
     ("up1", "goodput_mbit", ">=", 8000, "loopback, 1 upload, Mbit/s"),
     ("up1", "cpu_s_per_gb", "<=", 1.2, "loopback, 1 upload, CPU s/GB, both ends"),
-    ("connect", "per_second", ">=", 5000, "loopback, connections per s"),
+    ("connect", "per_second", ">=", 5000, "loopback, connections per s, one after another"),
+    ("connect16", "per_second", ">=", 5000, "loopback, connections per s, 16 at a time"),
     ("rr", "p50_ms", "<=", 0.08, "loopback, round trip p50, ms"),
     ("rr", "p99_ms", "<=", 0.25, "loopback, round trip p99, ms"),
     ("tunnels1000", "idle_cpu_percent", "<=", 1, "1,000 idle tunnels, % of a core, server"),

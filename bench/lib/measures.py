@@ -98,14 +98,17 @@ def _round_trips(what, warm):
     return measure
 
 
-def _visits(world, _link, _seconds):
-    got = world.measure("connect", "--count=2000", patience=90)
-    row = {"per_second": got["done"] / got["seconds"], "p50_ms": got["p50_ms"],
-           "p99_ms": got["p99_ms"], "samples": got["done"]}
-    if got["done"] < 2000:
-        row["error"] = f"{got['done']} of 2000"
-    _cost(row, got, world)
-    return row
+def _visits(count, at_once):
+    """Connections opened, echoed and closed; so many at the same time."""
+    def measure(world, _link, _seconds):
+        got = world.measure("connect", f"--count={count}", f"--streams={at_once}", patience=90)
+        row = {"per_second": got["done"] / got["seconds"], "p50_ms": got["p50_ms"],
+               "p99_ms": got["p99_ms"], "samples": got["done"]}
+        if got["done"] < count:
+            row["error"] = f"{got['done']} of {count}"
+        _cost(row, got, world)
+        return row
+    return measure
 
 
 def _fetches(world, link, _seconds):
@@ -186,7 +189,8 @@ ON_LOOPBACK = {
     "up1": (_goodput("up", 1), False),
     "down1": (_goodput("down", 1), False),
     "rr": (_round_trips("rr", 0), False),
-    "connect": (_visits, False),
+    "connect": (_visits(2000, 1), False),
+    "connect16": (_visits(20000, 16), False),
     "idle": (_idle, False),
     "tunnels1000": (_tunnels(1000), False),
     "held10000": (_held(10000), True),

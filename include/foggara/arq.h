@@ -235,6 +235,8 @@ struct fog_arq_counters {
     uint64_t limit_amplification_hit;     /* datagrams held back by the 3x rule                      */
     uint64_t limit_memory_hit;            /* segments dropped because the allocator said no          */
     uint64_t probes_out, windows_out;     /* WASK, WINS                                              */
+    uint64_t zero_windows;                /* times the peer closed its window before something      */
+    uint64_t blackouts;                   /* times nothing was heard for a second while waiting     */
 };
 
 /** A snapshot. */
@@ -272,15 +274,18 @@ FOG_API bool fog_kcp_is_opening(const void *buf, size_t len, uint32_t conv);
  * repeats sn and ts of the datagram's first PUSH or WASK. A foggara peer takes it as proof that its
  * session is lost, since only we could have seen that stamp; every other KCP peer ignores it.
  *
- * Behind it may stand a word: a PUSH under the sn that the asker expects next. A peer that makes
- * nothing of the WINS reads it as the next bytes of its session.
- *
- * Takes      word_len: up to 64 bytes; 0: no word. It is left out where it does not fit into cap, or
- *            where the answer would be longer than three times len.
  * Returns    its length; 0 when the datagram is malformed or has neither, or cap < FOG_KCP_HEADER
  */
-FOG_API FOG_CHECKED size_t fog_kcp_unknown(const void *buf, size_t len, uint32_t conv,
-                                           const void *word, size_t word_len, void *out, size_t cap);
+FOG_API FOG_CHECKED size_t fog_kcp_unknown(const void *buf, size_t len, uint32_t conv, void *out,
+                                           size_t cap);
+
+/**
+ * Writes a datagram that ends a session of vproxy and no other: a header whose command does not
+ * exist (wire-vproxy section 1.6). To be sent behind fog_kcp_unknown(): vproxy makes nothing of
+ * that and would count twenty transmissions. No byte of it can reach an application, wherever in
+ * its stream the peer stands.
+ */
+FOG_API void fog_kcp_end_vproxy(uint32_t conv, uint8_t out[FOG_KCP_HEADER]);
 
 #ifdef __cplusplus
 }

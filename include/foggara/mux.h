@@ -63,13 +63,13 @@ struct fog_mux_limits {
     struct fog_rate pings;          /* keepalives answered. 50 + 10/s                                */
     uint32_t pings_pending;         /* answers waiting to leave. Default 8                           */
     struct fog_rate empties;        /* DATA without bytes or FIN; then a glitch. 100 + 10/s          */
+    uint32_t last_id;               /* highest stream id we open. Default 2^30 - 2^16                */
     fog_time frame_us;              /* from a frame's header to its end, silence apart. Default 30 s */
     fog_time handshake_us;          /* Default 5 s                                                   */
     fog_time half_closed_us;        /* half-closed without a byte: RST. Default 5 min                */
     fog_time idle_us;               /* nothing from the peer at all: closed. Default 90 s            */
     fog_time slow_us;               /* over stream_recv while the tunnel is 75 % full, or full and
                                        nobody reads: RST. Default 1 s                                */
-    uint32_t last_id;               /* highest stream id we open. Default 2^30 - 2^16                */
 };
 
 struct fog_mux_options {
@@ -77,9 +77,9 @@ struct fog_mux_options {
     struct fog_mux_limits limits;
     const struct fog_gzip *gzip;    /* lent for the mux's life; NULL: compressed frames are RST      */
     bool compress;                  /* send DATA over 1024 bytes compressed if smaller. Default no   */
+    bool extended;                  /* the peer is known to be foggara, not vproxy. Default no       */
     fog_time ping_us;               /* keepalive tick. Default 10 s (client), 30 s (server)          */
     fog_time ping_answer_us;        /* unanswered so long: FOG_EV_SUSPECT. Default 5 s               */
-    bool extended;                  /* the peer is known to be foggara, not vproxy. Default no       */
     uint64_t seed;                  /* random bits: keys the stream table                            */
 };
 
@@ -294,10 +294,6 @@ FOG_API bool fog_mux_is_closed(const struct fog_mux *m);
 /** Bytes of the tunnel's first message, so that a server can hold back all that follows it until
  *  the peer's address is proven. */
 #define FOG_HANDSHAKE_LEN 9
-
-/** Writes a shutdown message without a reason: for a peer whose tunnel nobody knows. */
-#define FOG_FAREWELL_LEN 17
-FOG_API void fog_mux_farewell(uint8_t buf[FOG_FAREWELL_LEN]);
 
 #ifdef __cplusplus
 }

@@ -251,6 +251,15 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     }
 }
 
+/** Reads when the connection has something. */
+static void
+await_local(struct relay *r)
+{
+    int err = uv_read_start((uv_stream_t *)&r->tcp, on_alloc, on_read);
+    if (err && err != UV_EALREADY)
+        fogi_relay_abort(r);
+}
+
 /** The stream may be written: reads until the connection has nothing or the tunnel no room. */
 static void
 read_local(struct relay *r)
@@ -279,9 +288,7 @@ read_local(struct relay *r)
         if (!local_read(r, (size_t)n))
             return;
     }
-    int err = uv_read_start((uv_stream_t *)&r->tcp, on_alloc, on_read);
-    if (err && err != UV_EALREADY)
-        fogi_relay_abort(r);
+    await_local(r);
 }
 
 /* ----------------------------------------------------------------------- stream to the connection
@@ -403,7 +410,9 @@ fogi_relay_start(struct relay *r)
 {
     r->started = true;
     uv_tcp_nodelay(&r->tcp, 1);
-    if (!r->cautious)
+    if (r->undial)
+        await_local(r); /* who was just dialled has not spoken yet */
+    else if (!r->cautious)
         read_local(r);
     if (!r->closing)
         write_local(r);

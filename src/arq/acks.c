@@ -71,7 +71,7 @@ fogi_acks_next(struct acks *a, struct mem *m, uint32_t una, struct ack *out)
 {
     while (a->head != a->n) {
         *out = a->list[a->head++];
-        if (a->kin || seq_le(una, out->sn))
+        if (seq_le(una, out->sn))
             return true;
     }
     fogi_acks_deinit(a, m);
@@ -80,25 +80,4 @@ fogi_acks_next(struct acks *a, struct mem *m, uint32_t una, struct ack *out)
     a->has_newest = false;
     *out = a->newest;
     return true;
-}
-
-bool
-fogi_acks_again(struct acks *a, unsigned *at, struct ack *out)
-{
-    for (; *at < ACKS_PAST; ++*at) {
-        if (a->past_left[*at] > 0) {
-            a->past_left[*at]--;
-            *out = a->past[(*at)++];
-            return true;
-        }
-    }
-    return false;
-}
-
-void
-fogi_acks_remember(struct acks *a, const struct ack *told)
-{
-    a->past[a->past_at] = *told;
-    a->past_left[a->past_at] = ACKS_AGAIN;
-    a->past_at = (uint8_t)((a->past_at + 1) % ACKS_PAST);
 }

@@ -5,7 +5,7 @@
  * What arrived in order, or again, needs one ACK in all: una covers the rest, and the newest tells
  * the round trip. What arrived ahead of a hole is listed, in order of arrival; entries that una has
  * caught up with meanwhile are skipped when written. So never more ACK bytes leave than PUSH bytes
- * came.
+ * came. Toward a peer of our kind little is listed: sack.h tells it.
  *
  * Invariant: at most `max` entries, each sn at most once (the receive ring marks which are listed).
  */
@@ -14,9 +14,6 @@
 
 #include "base/mem.h"
 #include "base/seq.h"
-
-#define ACKS_PAST 16 /* remembered             */
-#define ACKS_AGAIN 2 /* times each is repeated */
 
 struct ack {
     uint32_t sn, ts;
@@ -27,12 +24,6 @@ struct acks {
     bool has_newest;
     struct ack *list;
     uint32_t head, n, cap, max; /* entries: list[head..n-1] wait */
-    /* toward a peer of our kind: those that una has caught up with are told too, and the last ones
-     * of the list again in the two datagrams that follow, since only they name a repair */
-    bool kin;
-    uint8_t past_at;
-    uint8_t past_left[ACKS_PAST];
-    struct ack past[ACKS_PAST];
 };
 
 void fogi_acks_init(struct acks *a, uint32_t max);
@@ -57,12 +48,5 @@ acks_waiting(const struct acks *a)
 /** Takes the next to be written, those ahead of a hole first; false when there is none. Frees the
  * list when it becomes empty. `una` is what the datagram will say. O(1) amortised. */
 bool fogi_acks_next(struct acks *a, struct mem *m, uint32_t una, struct ack *out);
-
-/** Toward a peer of our kind, after fogi_acks_next() gave what is new: the next to repeat in this
- *  datagram. *at starts at 0. False at the end. */
-bool fogi_acks_again(struct acks *a, unsigned *at, struct ack *out);
-
-/** Remembers what was told, to be repeated from the next datagram on. */
-void fogi_acks_remember(struct acks *a, const struct ack *told);
 
 #endif

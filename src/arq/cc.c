@@ -5,14 +5,17 @@
  * fixed   the window is the smaller of both sides' fixed ones. The rate is twice what the window
  *         allows per round trip: it never limits a steady flow, it only keeps a whole window from
  *         leaving as one burst
- * rate    as told; on its way may be what the rate sends in one and a half round trips
+ * rate    as told; on its way may be what the rate sends in one and a half round trips, and what it
+ *         sends while the peer's process waits for its turn
  * model   what model.c says
  */
 #include "arq/cc.h"
 
 #define PACED_FROM FOG_MS(2) /* below this round trip a timer is too coarse to pace with */
+#define SEEN_FADE 0.995
 #define RATE_RTT_ASSUMED FOG_MS(200)
 #define RATE_LEAST_SEGS 32u
+#define RATE_PEER_LATE FOG_MS(20)
 
 static void
 no_acked(struct cc *c, const struct cc_ack *a)
@@ -60,7 +63,7 @@ static size_t
 told_room(const struct cc *c)
 {
     uint64_t rtt = (uint64_t)(c->srtt_us ? c->srtt_us : RATE_RTT_ASSUMED);
-    size_t room = (size_t)(c->fixed * rtt * 3 / 2 / 1000000);
+    size_t room = (size_t)(c->fixed * (rtt * 3 / 2 + RATE_PEER_LATE) / 1000000);
     size_t least = (size_t)RATE_LEAST_SEGS * c->mtu;
     return room > least ? room : least;
 }
@@ -114,13 +117,23 @@ model_calm(const struct cc *c)
 }
 
 void
+fogi_cc_segment(struct cc *c, bool first)
+{
+    c->seen_kept = SEEN_FADE * c->seen_kept + (first ? 1 : 0);
+    c->seen_lost = SEEN_FADE * c->seen_lost + (first ? 0 : 1);
+}
+
+void
 fogi_cc_fixed(struct cc *c, uint32_t snd_wnd, uint32_t mtu)
 {
     static const struct cc_ops fixed = {
         no_acked, no_outcome, no_news, no_news, fixed_room, fixed_rate, never_calm,
     };
-    *c =
-        (struct cc){.ops = &fixed, .snd_wnd = snd_wnd, .peer_wnd = CC_PEER_WND_ASSUMED, .mtu = mtu};
+    *c = (struct cc){.ops = &fixed,
+                     .snd_wnd = snd_wnd,
+                     .peer_wnd = CC_PEER_WND_ASSUMED,
+                     .mtu = mtu,
+                     .seen_lost = CC_SEEN_FIRST};
 }
 
 void

@@ -12,6 +12,8 @@
 
 #define CC_PEER_WND_ASSUMED 32 /* segments, until the peer has said (wire-vproxy 1.3) */
 #define CC_NO_LIMIT SIZE_MAX
+#define CC_SEEN_SURE 20   /* segments: fewer say little about loss */
+#define CC_SEEN_FIRST 0.5 /* so many of them count as lost until more is known */
 
 struct cc;
 
@@ -34,6 +36,7 @@ struct cc {
     fog_time srtt_us;  /* 0: no sample yet                  */
     uint64_t fixed;    /* bytes/s, of the fixed rate        */
     struct model model;
+    double seen_kept, seen_lost; /* fading counts of segments, by what became of the first try */
 };
 
 /** Segments from the oldest not acknowledged one to the newest. */
@@ -48,6 +51,17 @@ static inline double
 cc_random_loss(const struct cc *c)
 {
     return c->model.p;
+}
+
+/** A segment arrived, by its first transmission or by a later one. */
+void fogi_cc_segment(struct cc *c, bool first);
+
+/** Share of segments whose first transmission was lost lately, whatever the reason. Unlike what the
+ *  model makes up for, thin traffic shows it too. */
+static inline double
+cc_seen_loss(const struct cc *c)
+{
+    return c->seen_lost / (c->seen_lost + c->seen_kept + CC_SEEN_SURE);
 }
 
 /** Fixed windows, as vproxy's fast1..fast4: no reaction to loss or delay. */

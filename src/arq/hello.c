@@ -49,6 +49,7 @@ fogi_hello_sent(struct hello *h, fog_time rto, fog_time now)
         h->left--;
     h->answer = false;
     h->said = true;
+    h->said_at = now;
     h->due = now + wait_time(rto);
 }
 
@@ -57,7 +58,7 @@ fogi_hello_received(struct hello *h, const uint8_t *theirs, size_t len, fog_time
 {
     if (!h->armed || len < 1 || len > FOG_HELLO_MAX)
         return false;
-    if (h->answers && (!h->said || now >= h->due)) {
+    if (h->answers && (!h->said || now >= h->said_at + HELLO_WAIT)) {
         h->answer = true;
         h->due = now;
     }

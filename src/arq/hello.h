@@ -4,15 +4,16 @@
  * say them; not what they mean, nor how they travel (in a WINS, which every KCP peer skips).
  *
  * Nothing is said before the peer has acknowledged something. Then: with the first datagram that
- * leaves, else alone after one wait; again after each wait, five times in all, as long as the peer
- * has said nothing. A peer that says its own and may have missed ours is answered. Then it sleeps.
+ * leaves, else alone after one wait; again after each wait, ten times in all, as long as the peer
+ * has said nothing. A peer that says its own and may have missed ours is answered, however long our
+ * own wait is: its own may be shorter. Then it sleeps.
  */
 #ifndef FOGI_HELLO_H
 #define FOGI_HELLO_H
 
 #include <foggara/arq.h>
 
-#define HELLO_TIMES 5          /* of our own accord, and again as many in answer */
+#define HELLO_TIMES 10         /* of our own accord, and again as many in answer */
 #define HELLO_WAIT FOG_MS(100) /* at least between two */
 
 struct hello {
@@ -21,6 +22,7 @@ struct hello {
     uint8_t left, answers; /* may still be said of our own accord, in answer */
     bool armed, said, answer;
     fog_time due; /* not before, unless it is the first and there is company */
+    fog_time said_at;
 };
 
 void fogi_hello_init(struct hello *h, const uint8_t *mine, uint8_t len);

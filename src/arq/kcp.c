@@ -8,11 +8,14 @@
 #include <assert.h>
 #include <string.h>
 
-/* May wait beyond what the window takes; no more, so that the choice above is made late. */
+/* May wait beyond what the window, and the pacer within a moment, take; no more, so that the choice
+ * above is made late. */
 #define QUEUE_BYTES 16384
+#define QUEUE_AHEAD FOG_MS(4)
 /* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB,
  * when a peer makes us keep them all; they come from the memory that all sessions share. */
 #define WINDOW 24576
+#define BLACKOUT FOG_SEC(1)
 #define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
 /* Segments that a stranger may make us keep. More are told, so that an honest one keeps sending. */
 #define STRANGER_SEGS 2
@@ -101,28 +104,38 @@ fogi_kcp_settle(struct kcp *k, fog_time now)
     fogi_loss_clock(&k->loss, now);
     while (fogi_loss_next(&k->loss, &k->log, &number)) {
         const struct tx *t = txlog_at(&k->log, number);
-        if (t->first && t->calm)
+        if (t->first && t->calm && kcp_outcomes_count(k))
             k->cc.ops->outcome(&k->cc, true);
         fogi_kcp_lost(k, number);
     }
     if (k->snd.flight == 0 && k->log.cap) {
+        k->gone_from = k->live_from;
+        k->gone_una = k->live_una;
+        k->live_from = k->log.next;
+        k->live_una = k->peer_una;
         fogi_txlog_clear(&k->log, &k->mem);
         fogi_loss_forget(&k->loss, &k->log);
     }
     bool blocked = k->cc.peer_wnd == 0 && snd_queued(&k->snd) > 0;
+    k->n.zero_windows += blocked && !k->probe.on;
     fogi_probe_set(&k->probe, blocked, k->rtt.rto_us, now);
+}
+
+/* Since when an answer is waited for in silence. */
+static fog_time
+silent_since(const struct kcp *k)
+{
+    bool later = k->snd.flight > 0 && k->waiting_since > k->last_input;
+    return later ? k->waiting_since : k->last_input;
 }
 
 /* When silence has lasted too long; only a side that waits for an answer minds it. */
 static fog_time
 dead_at(const struct kcp *k)
 {
-    fog_time since = k->last_input;
     if (k->snd.flight == 0 && k->validated)
         return FOG_TIME_NEVER;
-    if (k->snd.flight > 0 && k->waiting_since > since)
-        since = k->waiting_since;
-    return since + k->o.dead_us;
+    return silent_since(k) + k->o.dead_us;
 }
 
 /* Sends the oldest segments again: a receiver that has room for any has room for these, and what
@@ -155,6 +168,10 @@ kcp_tick(struct fog_arq *a, fog_time now)
     if (now >= fogi_loss_deadline(&k->loss, &k->log, k->rtt.rto_us)) {
         bool overdue = k->loss.recheck == FOG_TIME_NEVER;
         k->n.timeouts += overdue;
+        if (!k->dark && now - silent_since(k) >= BLACKOUT) {
+            k->dark = true;
+            k->n.blackouts++;
+        }
         if (overdue) {
             if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
                 k->cc.ops->timeout(&k->cc);
@@ -227,7 +244,9 @@ kcp_writable(const struct fog_arq *a)
 {
     const struct kcp *k = kcp_of_const(a);
     size_t room = (size_t)kcp_window_free(k) * k->mss, under_way = kcp_room(k);
-    room = (room < under_way ? room : under_way) + QUEUE_BYTES;
+    size_t soon = pace_within(&k->pace, QUEUE_AHEAD);
+    room = room < under_way ? room : under_way;
+    room = (room < soon ? room : soon) + QUEUE_BYTES;
     size_t queued = snd_queued(&k->snd);
     return k->failed || room <= queued ? 0 : room - queued;
 }
@@ -396,6 +415,8 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
         .o = *o,
         .mss = o->mtu - FOG_KCP_HEADER,
         .peer_una = o->snd_sn,
+        .live_una = o->snd_sn,
+        .gone_una = o->snd_sn,
         .now = now,
         .last_input = now,
         .validated = !o->validate,

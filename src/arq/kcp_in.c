@@ -13,7 +13,11 @@
 #define BATCH 16
 #define BATCH_RTTS 32
 #define BATCH_WAIT FOG_MS(4)
+#define BATCH_LEAST 500 /* us: an answer of the application may come so soon and take it along */
 #define BATCH_WAIT_FIRST FOG_MS(1)
+#define BATCH_FIRST 256 /* segments */
+
+#define FORGOTTEN_MOST 64 /* transmissions */
 
 /* What copies of tails may cost: a share of what is delivered, or a few segments per round trip. */
 #define FAVOUR_PER_CENT 3
@@ -56,6 +60,17 @@ una_is_possible(const struct kcp *k, const struct seg *segs, unsigned n)
     return true;
 }
 
+/* The same of a transmission that the log has forgotten since: a copy may well be answered by who
+ * never had the session. Only the last few count, so that their stamps cannot be guessed. */
+static bool
+forgotten_proves(const struct kcp *k, const struct seg *s)
+{
+    uint32_t number = txlog_number(&k->log, s->ts);
+    return seq_in(s->sn, k->snd.next - FORGOTTEN_MOST, k->snd.next) &&
+           seq_in(number, k->gone_from, k->live_from) && k->live_from - number <= FORGOTTEN_MOST &&
+           seq_lt(s->una, k->gone_una);
+}
+
 /* A receiver that answers a transmission which left after its una was known cannot say a lower una,
  * unless it has lost its state. Blind senders cannot name the stamp. */
 static bool
@@ -67,7 +82,7 @@ proves_restart(const struct kcp *k, const struct seg *segs, unsigned n)
         const struct tx *t = fogi_txlog_find(&k->log, segs[i].ts, segs[i].sn);
         if (!t && k->n.probes_out > 0 && segs[i].sn == k->asked.sn && segs[i].ts == k->asked_ts)
             t = &k->asked;
-        if (t && seq_lt(segs[i].una, t->una))
+        if (t ? seq_lt(segs[i].una, t->una) : forgotten_proves(k, &segs[i]))
             return true;
     }
     return false;
@@ -96,8 +111,18 @@ answered(struct kcp *k, fog_time now)
 static void
 tell_outcome(struct kcp *k, const struct tx *t)
 {
-    if (t->first && t->calm)
+    if (t->first && t->calm && kcp_outcomes_count(k))
         k->cc.ops->outcome(&k->cc, false);
+}
+
+/* A transmission that was given up because later ones had arrived came after all. */
+static void
+was_late(struct kcp *k, const struct tx *t, fog_time took)
+{
+    k->n.late++;
+    fogi_loss_late(&k->loss, took);
+    if (t->first && t->calm)
+        k->cc.ops->spurious(&k->cc);
 }
 
 /* The segment sn arrived, by the transmission t as far as known; none of its transmissions is
@@ -114,14 +139,16 @@ segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
                 tell_outcome(k, last);
             fogi_txlog_resolve(&k->log, last, TX_DONE);
         }
-        if (!t && g->sends == 1 && last->state == TX_LOST && last->by_order) {
-            k->n.late++;
-            if (last->calm)
-                k->cc.ops->spurious(&k->cc);
-        }
-        if (!t && g->sends == 1)
+        if (!t && g->sends == 1 && last->state == TX_LOST && last->by_order)
+            was_late(k, last, now - last->sent_at);
+        if (!t && g->sends == 1) {
             t = last;
+            if (k->rtt.srtt_us == 0) /* its ACK was lost: better too long than unknown */
+                fogi_rtt_sample(&k->rtt, now - t->sent_at);
+        }
     }
+    if (t)
+        fogi_cc_segment(&k->cc, t->first);
     fogi_rate_arrived(&k->rate, &k->sample, t, bytes, now);
     answered(k, now);
     fogi_snd_ack(&k->snd, &k->mem, sn);
@@ -133,12 +160,8 @@ take_rtt(struct kcp *k, const struct tx *t, fog_time now)
 {
     fog_time rtt = now - t->sent_at;
     fogi_rtt_sample(&k->rtt, rtt);
-    if (t->state == TX_LOST && t->by_order) {
-        k->n.late++;
-        fogi_loss_late(&k->loss, rtt);
-        if (t->first && t->calm)
-            k->cc.ops->spurious(&k->cc);
-    }
+    if (t->state == TX_LOST && t->by_order)
+        was_late(k, t, rtt);
     if (t->sent_at >= k->latest_at) {
         k->latest_at = t->sent_at;
         k->latest_rtt = rtt > 0 ? rtt : 1;
@@ -180,6 +203,7 @@ on_map(struct kcp *k, const struct seg *s, fog_time now)
     uint32_t sn;
     if (!k->validated || !fogi_sack_open(&map, s->data, s->len))
         return;
+    k->mapped = true;
     while (fogi_sack_next(&map, &sn)) {
         if (!seq_in(sn, k->snd.una, k->snd.next))
             continue;
@@ -238,7 +262,7 @@ on_una(struct kcp *k, uint32_t una, fog_time now)
 static void
 on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
 {
-    bool unlisted;
+    bool unlisted, fills = seq_lt(s->sn, k->rcv.top - RCV_NEAR);
     enum rcv_verdict v = fogi_rcv_put(&k->rcv, &k->acks, &k->mem, s, st, &unlisted);
     k->n.segments_in++;
     k->n.duplicates += v == RCV_OLD || v == RCV_EARLY;
@@ -246,6 +270,8 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
     k->n.limit_empty_hit += v == RCV_EMPTY;
     k->n.limit_acks_hit += unlisted;
     if (v == RCV_NEW) {
+        if (k->rcv.kin && fills)
+            fogi_fills_add(&k->fills, s->sn);
         fogi_reopen_stop(&k->reopen);
         kcp_count(k, &k->n_taken);
     }
@@ -260,7 +286,7 @@ on_hello(struct kcp *k)
     kcp_event(k, FOG_ARQ_HELLO);
     if (h->mine_len > KIN_NAME && h->theirs_len > KIN_NAME &&
         memcmp(h->mine, h->theirs, KIN_NAME) == 0 && h->theirs[KIN_NAME] >= KIN_VERSION)
-        k->rcv.kin = k->acks.kin = true;
+        k->rcv.kin = true;
 }
 
 /* When what has just come is to be answered. */
@@ -273,8 +299,10 @@ plan_acks(struct kcp *k, bool waited, fog_time now)
     }
     if (waited || !acks_waiting(&k->acks))
         return;
-    fog_time wait = k->rtt.srtt_us ? k->rtt.srtt_us / BATCH_RTTS : BATCH_WAIT_FIRST;
-    k->acks_due = now + (wait < BATCH_WAIT ? wait : BATCH_WAIT);
+    /* Who only listens may never learn the round trip. */
+    fog_time unknown = k->n_taken < BATCH_FIRST ? BATCH_WAIT_FIRST : BATCH_WAIT;
+    fog_time wait = k->rtt.srtt_us ? k->rtt.srtt_us / BATCH_RTTS : unknown;
+    k->acks_due = now + (wait < BATCH_WAIT ? wait > BATCH_LEAST ? wait : BATCH_LEAST : BATCH_WAIT);
 }
 
 /* Hands what the acknowledgements of a datagram said to congestion control. False: nothing. */
@@ -339,16 +367,17 @@ static void
 apply_brought(struct kcp *k, const struct seg *segs, unsigned n,
               const struct rcv_stage st[FOG_SEGMENTS_MAX], fog_time now)
 {
-    bool waited = acks_waiting(&k->acks);
+    bool waited = acks_waiting(&k->acks), greeted = false;
     for (unsigned i = 0; i < n; i++) {
         if (segs[i].cmd == SEG_PUSH)
             on_push(k, &segs[i], &st[i]);
         else if (segs[i].cmd == SEG_WASK)
             k->wins_now = true;
-        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 && segs[i].data[0] != SACK_MARK &&
-                 fogi_hello_received(&k->hello, segs[i].data, segs[i].len, now))
-            on_hello(k);
+        else if (segs[i].cmd == SEG_WINS && segs[i].len > 0 && segs[i].data[0] != SACK_MARK)
+            greeted |= fogi_hello_received(&k->hello, segs[i].data, segs[i].len, now);
     }
+    if (greeted) /* last: what was set aside for the PUSHes is for a peer of the kind it was */
+        on_hello(k);
     plan_acks(k, waited, now);
     fogi_rcv_settle(&k->rcv, &k->mem);
 }
@@ -383,7 +412,7 @@ fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now)
     k->n.datagrams_in++;
     k->n.bytes_in += len;
     k->last_input = now;
-    k->held_back = false;
+    k->held_back = k->dark = false;
     if (k->snd.flight > 0)
         fogi_loss_heard(&k->loss);
     fogi_loss_clock(&k->loss, now);

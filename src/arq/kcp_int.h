@@ -10,6 +10,7 @@
 #include "arq/arq_int.h"
 #include "arq/cc.h"
 #include "arq/copies.h"
+#include "arq/fills.h"
 #include "arq/hello.h"
 #include "arq/loss.h"
 #include "arq/pace.h"
@@ -19,6 +20,8 @@
 #include "arq/rtt.h"
 #include "arq/snd.h"
 #include "arq/txlog.h"
+
+#define KCP_UNMAPPED 1024 /* segments; a map would have come by then, had any been lost */
 
 struct kcp {
     struct fog_arq arq; /* first: a pointer to it is a pointer to the engine */
@@ -35,21 +38,25 @@ struct kcp {
     struct copies copies;
     struct rate rate;
     struct rate_sample sample; /* of the datagram being taken in                    */
+    bool mapped;               /* the peer has sent a map                              */
     uint8_t probes_left;       /* lost segments that may leave whatever is on its way */
     fog_time latest_rtt;       /* of the newest transmission that datagram names; 0: none */
     fog_time latest_at;        /* when that had left                                   */
     uint32_t mss;              /* bytes of payload in a full segment                   */
     uint32_t peer_una;         /* newest una told                                      */
-    uint64_t n_first;          /* segments sent for the first time                     */
-    uint64_t n_taken;          /* segments that arrived for the first time             */
-    fog_time waiting_since;    /* when the oldest wait for an answer began             */
-    struct tx asked;           /* the last WASK: not in the log, as no segment left with it */
+    /* Of what the log has forgotten: the first number and the una of then, twice */
+    uint32_t live_from, live_una, gone_from, gone_una;
+    uint64_t n_first;       /* segments sent for the first time                     */
+    uint64_t n_taken;       /* segments that arrived for the first time             */
+    fog_time waiting_since; /* when the oldest wait for an answer began             */
+    struct tx asked;        /* the last WASK: not in the log, as no segment left with it */
     uint32_t asked_ts;
     fog_time retry_at; /* memory was short: no data before; 0: it was not      */
 
     /* receiving */
     struct rcv rcv;
     struct acks acks;
+    struct fills fills; /* told to a peer of our kind */
     fog_time acks_due;  /* a peer of our kind is answered in batches: when, at the latest */
     uint32_t acks_for;  /* PUSH since the last answer                          */
     uint32_t sack_from; /* where its map goes on                               */
@@ -62,6 +69,7 @@ struct kcp {
     fog_time last_input; /* something valid arrived; creation before that           */
     bool wins_now;       /* the peer asked for our window                           */
     bool validated;      /* the peer has echoed a stamp, or need not                */
+    bool dark;           /* this silence is counted as a blackout                   */
     bool held_back;      /* the 3x rule stopped output; until the next input        */
     bool failed;
     int err;
@@ -94,6 +102,14 @@ kcp_count(struct kcp *k, uint64_t *n)
     uint64_t most = k->n_first > k->n_taken ? k->n_first : k->n_taken;
     if (++*n == k->o.rotate_after && most < k->o.rotate_after)
         kcp_event(k, FOG_ARQ_WORN);
+}
+
+/** Whether what became of transmissions is told well enough to conclude from. Before a peer of our
+ *  kind sends maps, a lost ACK looks like a lost segment; another peer will never do better. */
+static inline bool
+kcp_outcomes_count(const struct kcp *k)
+{
+    return k->mapped || k->n_first > KCP_UNMAPPED;
 }
 
 /** Segments that may be cut now. */

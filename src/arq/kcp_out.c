@@ -12,10 +12,11 @@
 #include <string.h>
 
 #define AMPLIFICATION 3
+#define ACKS_STEADY 4 /* PUSHes answered at once: data comes as a steady stream */
 /* Parts of a round trip after which a copy leaves, and the random loss from which tails have one,
  * and two. */
 #define REPAIR_PART 32
-#define TAIL_PART 10
+#define TAIL_PART 12
 #define TAIL_LOSS 0.01
 #define TAIL_LOSS_MANY 0.05
 #define RETRY_AFTER FOG_MS(10) /* when memory was short */
@@ -68,24 +69,14 @@ put(struct kcp *k, struct writer *w, enum seg_cmd cmd, uint32_t sn, uint32_t ts,
 /* The map leaves in the datagram of the newest ACK; a datagram without room for both ends before.
  */
 static void
-put_map(struct kcp *k, struct writer *w)
+put_map(struct kcp *k, struct writer *w, bool steady)
 {
     if (!k->rcv.kin || !fits(w, SACK_MAX))
         return;
-    size_t len = fogi_sack_put(&k->rcv, &k->sack_from, payload_at(w));
+    size_t others = steady ? SACK_OTHERS : SACK_MOST;
+    size_t len = fogi_sack_put(&k->rcv, &k->fills, others, &k->sack_from, payload_at(w));
     if (len > 0)
         put(k, w, SEG_WINS, SN_NOBODY(k), 0, len);
-}
-
-static void
-put_past(struct kcp *k, struct writer *w)
-{
-    struct ack ack;
-    unsigned at = 0;
-    while (fits(w, 0) && fogi_acks_again(&k->acks, &at, &ack)) {
-        put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
-        k->n.acks_out++;
-    }
 }
 
 static void
@@ -95,17 +86,14 @@ put_acks(struct kcp *k, struct writer *w, fog_time now)
     bool company = kcp_data_waits(k) && fogi_pace_may(&k->pace, now);
     if (!acks_waiting(&k->acks) || (!kcp_acks_due(k, now) && !company))
         return;
+    bool steady = k->acks_for >= ACKS_STEADY;
     k->acks_for = 0;
-    put_past(k, w);
     while (fits(w, 0) && fogi_acks_next(&k->acks, &k->mem, k->rcv.next, &ack)) {
         put(k, w, SEG_ACK, ack.sn, ack.ts, 0);
         fogi_rcv_acked(&k->rcv, ack.sn);
-        /* What the map's first piece shows is told often enough. */
-        if (k->acks.kin && seq_lt(ack.sn, k->rcv.top - RCV_NEAR))
-            fogi_acks_remember(&k->acks, &ack);
         k->n.acks_out++;
     }
-    put_map(k, w);
+    put_map(k, w, steady);
 }
 
 static void
@@ -199,10 +187,10 @@ static void
 copy_tail(struct kcp *k, uint32_t sn, fog_time now)
 {
     const struct snd_seg *g = snd_at(&k->snd, sn);
-    double p = cc_random_loss(&k->cc);
+    double p = cc_seen_loss(&k->cc);
     unsigned most = p > TAIL_LOSS_MANY ? 2 : p > TAIL_LOSS ? 1 : 0;
-    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 || sn + 1 != k->snd.next || g->sends > most ||
-        k->loss.backoff > 0)
+    if (k->o.cc == FOG_CC_CLASSIC || k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 ||
+        sn + 1 != k->snd.next || g->sends > most || k->loss.backoff > 0)
         return;
     if (bucket_take(&k->copies.favour, FOG_KCP_HEADER + (uint32_t)g->len, now))
         fogi_copies_add(&k->copies, sn, g->tx, now + k->rtt.srtt_us / TAIL_PART);

@@ -59,6 +59,7 @@ void
 fogi_loss_progress(struct loss *s)
 {
     s->backoff = 0;
+    s->heard_at = s->now;
 }
 
 void
@@ -181,5 +182,8 @@ fogi_loss_deadline(const struct loss *s, const struct txlog *l, fog_time rto)
     fog_time from = txlog_at(l, s->head)->sent_at;
     if (s->backoff > 0 && s->timeout_at > from)
         from = s->timeout_at;
+    /* Acknowledgements come, only the next one may have been lost. */
+    if (s->timed && s->heard_at + 2 * s->slack > from + wait)
+        return s->heard_at + 2 * s->slack;
     return from + wait;
 }

@@ -13,11 +13,11 @@
  *                 rtt + window ago. The window begins at a quarter of the least round trip. It
  * grows when one given up turns out to have been late only, to what that one took at most, and
  * shrinks by an eighth every 16 round trips. While nothing was ever late, three later ones are
- * proof enough. In place of rule 2: nothing was heard for rtt + max(4 rttvar, slack); then the
- * caller sends probes, again after waits that grow by half up to 200 ms, or a second when five
- * seconds brought nothing. Sparing         toward a peer that has not proven its address the waits
- * are 250 ms and 750 ms. Then there is silence, except that each datagram heard meanwhile buys one
- * more try after 1.5 s.
+ * proof enough. In place of rule 2: nothing was heard of the oldest for rtt +
+ * max(4 rttvar, slack), nor of any for twice that maximum; then the caller sends probes, again
+ * after waits that grow by half up to 200 ms, or a second when five seconds brought nothing.
+ * Sparing         toward a peer that has not proven its address the waits are 250 ms and 750 ms.
+ * Then there is silence, except that each datagram heard meanwhile buys one more try after 1.5 s.
  *
  * Invariant: each transmission is declared lost at most once, and a call that comes late counts as
  * one timeout. `head` walks the log once, so the cost per transmission is constant at any window.
@@ -41,6 +41,7 @@ struct loss {
     fog_time rtt;       /* timed: a round trip now: the larger of srtt and latest */
     fog_time least;     /* ... and at least                                       */
     fog_time slack;     /* timed: beyond rtt, before probes                       */
+    fog_time heard_at;  /* timed: when something new arrived last                 */
     fog_time recheck;   /* when the oldest overtaken one will be lost             */
     fog_time now;
     uint32_t head;    /* all numbers before it are resolved */

@@ -19,12 +19,16 @@
 #define FLAT_ROUNDS 3
 #define BASE_FOR FOG_SEC(10) /* so long an empty queue is remembered */
 #define REST_FOR FOG_MS(100)
-#define SEGS_LEAST 4  /* per round trip, whatever was measured */
-#define SEGS_BUSY 16u /* on their way: fewer do not make a queue */
-#define LOSS_MOST 0.5 /* more random loss than this is not made up for */
-#define LOSS_FADE 0.9 /* per round */
-#define QUEUED_LONG 4 /* rounds with a queue, until loss is doubted */
-#define SLOW_SURE 9.0 /* squared deviations that make a difference certain */
+#define SEGS_LEAST 4   /* per round trip, whatever was measured */
+#define DROP_SHARE 0.5 /* CRUISE: so little arrives on a line that became slower ... */
+#define DROP_RTTS 2    /* ... over so many round trips without a queue ...           */
+#define DROP_PARTS 2   /* ... so many times in a row                                 */
+#define SEGS_BUSY 16u  /* on their way: fewer do not make a queue */
+#define LOSS_MOST 0.5  /* more random loss than this is not made up for */
+#define LOSS_SURE 64   /* outcomes that come to those there are, none lost */
+#define LOSS_FADE 0.9  /* per round */
+#define QUEUED_LONG 4  /* rounds with a queue, until loss is doubted */
+#define SLOW_SURE 9.0  /* squared deviations that make a difference certain */
 
 void
 fogi_model_init(struct model *m, uint32_t mtu, fog_time ack_delay)
@@ -127,6 +131,37 @@ close_bw(struct model *m)
     }
 }
 
+/* The line became slower: what is known of it is what came through just now. */
+static void
+forget_bw(struct model *m, uint64_t bw)
+{
+    memset(m->bw_of, 0, sizeof m->bw_of);
+    m->bw_of[m->slot] = m->bw = m->bw_before = bw;
+    m->slow_parts = 0;
+}
+
+/* Noise makes one answer late, or a few: only when the quickest of a stretch had to wait, too, the
+ * queue is long. */
+static void
+watch_drop(struct model *m, const struct cc_ack *a)
+{
+    fog_time over = a->now - m->part_at;
+    if (a->rtt_us > 0 && a->rtt_us < m->part_rtt)
+        m->part_rtt = a->rtt_us;
+    if (m->part_at && over < DROP_RTTS * m->base_us)
+        return;
+    uint64_t bw = over > 0 ? (a->delivered - m->part_from) * 1000000 / (uint64_t)over : 0;
+    bool slow = m->part_at && over < 2 * DROP_RTTS * m->base_us && !a->limited &&
+                (double)bw < DROP_SHARE * (double)m->bw && a->out >= SEGS_BUSY * m->mtu &&
+                m->part_rtt > m->base_us + m->base_us / 4 + FOG_MS(4) + 2 * m->spread_us;
+    m->part_at = a->now;
+    m->part_from = a->delivered;
+    m->part_rtt = FOG_TIME_NEVER;
+    m->slow_parts = (uint8_t)(slow ? m->slow_parts + 1 : 0);
+    if (m->slow_parts >= DROP_PARTS)
+        forget_bw(m, bw);
+}
+
 static void
 close_rtt(struct model *m, fog_time now)
 {
@@ -153,10 +188,15 @@ share(double lost, double kept)
     return lost + kept > 0 ? lost / (lost + kept) : 0;
 }
 
-/* While a queue stands whatever is sent, random loss is overestimated. */
+/* While a queue stands whatever is sent, random loss is overestimated. It cannot be more than all
+ * that was lost. */
 static void
 doubt_loss(struct model *m)
 {
+    if (share(m->round_lost, m->round_kept) < m->p) {
+        m->kept = m->kept * LOSS_FADE + m->round_kept;
+        m->lost = m->lost * LOSS_FADE + m->round_lost;
+    }
     if (++m->queued_for < QUEUED_LONG)
         return;
     m->queued_for = QUEUED_LONG;
@@ -187,7 +227,7 @@ close_loss(struct model *m, bool slow)
     else
         fold_loss(m, slow);
     m->round_kept = m->round_lost = 0;
-    m->p = share(m->lost, m->kept);
+    m->p = share(m->lost, m->kept + LOSS_SURE);
     double n = m->slow_kept + m->slow_lost, less = m->p - share(m->slow_lost, m->slow_kept);
     if (less > m->p / 5 && less * less * n > SLOW_SURE * m->p * (1 - m->p))
         m->p -= less; /* loss that depends on the rate is not random */
@@ -347,6 +387,8 @@ fogi_model_acked(struct model *m, const struct cc_ack *a)
         take_quick(m, a);
         m->gain = start_gain(m);
     }
+    if (m->state == MODEL_CRUISE)
+        watch_drop(m, a);
     if (a->prior >= m->round_ends && a->delivered > m->round_ends)
         close_round(m, a);
     if (m->state == MODEL_DRAIN && m->flat > 0 && a->out <= bdp(m) && !queue_shows(m))

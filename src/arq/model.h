@@ -14,6 +14,9 @@
  * probes and no queue stands. Loss that comes with a queue, or only above some rate, is not random
  * and is not made up for.
  *
+ * Where less than half of it arrives although a queue stands, for some round trips without a queue,
+ * the line has become slower: a long queue makes rounds long, so ten of them are not waited for.
+ *
  * Invariant: bandwidth is the largest of the last ten rounds; one quick round is not believed
  * longer than that.
  */
@@ -59,6 +62,10 @@ struct model {
     uint8_t phase;                    /* CRUISE: 0 faster, 1 slower, then even            */
     uint8_t doubtful;                 /* rounds in which loss says nothing                */
     uint8_t queued_for;               /* rounds in a row with a queue                     */
+    uint64_t part_from;               /* CRUISE: `delivered` when a stretch of time began ... */
+    fog_time part_at;                 /* ... and when that was                            */
+    fog_time part_rtt;                /* least in it                                      */
+    uint8_t slow_parts;               /* such stretches in a row with far too little      */
 
     uint64_t round_ends; /* `delivered` at which the round is over           */
     fog_time state_since;

@@ -35,31 +35,21 @@ fog_kcp_is_opening(const void *buf, size_t len, uint32_t conv)
     return first_of(buf, len, conv, false, &push) && push.sn == 0 && push.una == 0;
 }
 
-static void
-put_word(const struct seg *asked, const void *word, size_t len, uint8_t *out)
-{
-    struct seg says = {.conv = asked->conv,
-                       .cmd = SEG_PUSH,
-                       .wnd = UNKNOWN_WND,
-                       .sn = asked->una,
-                       .len = (uint16_t)len};
-    fogi_seg_put(out, &says);
-    memcpy(out + FOG_KCP_HEADER, word, len);
-}
-
 size_t
-fog_kcp_unknown(const void *buf, size_t len, uint32_t conv, const void *word, size_t word_len,
-                void *out, size_t cap)
+fog_kcp_unknown(const void *buf, size_t len, uint32_t conv, void *out, size_t cap)
 {
     struct seg asked;
-    size_t with_word = 2 * FOG_KCP_HEADER + word_len;
     if (cap < FOG_KCP_HEADER || !first_of(buf, len, conv, true, &asked))
         return 0;
     struct seg answer = {
         .conv = conv, .cmd = SEG_WINS, .wnd = UNKNOWN_WND, .ts = asked.ts, .sn = asked.sn};
     fogi_seg_put(out, &answer);
-    if (word_len == 0 || with_word > cap || with_word > 3 * len)
-        return FOG_KCP_HEADER;
-    put_word(&asked, word, word_len, (uint8_t *)out + FOG_KCP_HEADER);
-    return with_word;
+    return FOG_KCP_HEADER;
+}
+
+void
+fog_kcp_end_vproxy(uint32_t conv, uint8_t out[FOG_KCP_HEADER])
+{
+    struct seg none = {.conv = conv};
+    fogi_seg_put(out, &none);
 }

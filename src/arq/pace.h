@@ -12,6 +12,9 @@
 
 #include "base/bucket.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 struct pace {
     struct bucket bucket;
     bool limited; /* false: no rate is set, everything may go */
@@ -29,6 +32,13 @@ bool fogi_pace_may(struct pace *p, fog_time now);
 
 /** A datagram left; at most mtu bytes, after fogi_pace_may() said yes. */
 void fogi_pace_sent(struct pace *p, size_t bytes, fog_time now);
+
+/** Bytes that may leave within `us` beyond what was saved up; SIZE_MAX when unlimited. */
+static inline size_t
+pace_within(const struct pace *p, fog_time us)
+{
+    return p->limited ? (size_t)((uint64_t)p->bucket.per_s * (uint64_t)us / 1000000) : SIZE_MAX;
+}
 
 /** When the next datagram may leave; a time in the past means now. O(1). */
 fog_time fogi_pace_when(const struct pace *p);

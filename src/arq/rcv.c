@@ -188,9 +188,7 @@ fogi_rcv_put(struct rcv *r, struct acks *acks, struct mem *m, const struct seg *
     bool fills = seq_lt(s->sn, r->top), in_order = s->sn == r->next;
     if (!fills)
         r->top = s->sn + 1;
-    if (r->kin && fills && r->top - s->sn <= RCV_NEAR && ++r->near % RCV_NEAR_NAMED)
-        newest(r, acks, s);
-    else if (r->kin && fills)
+    if (r->kin && fills && r->top - s->sn <= RCV_NEAR && ++r->near % RCV_NEAR_NAMED == 0)
         *unlisted = !fogi_acks_list(acks, s->sn, s->ts);
     else if (r->kin || in_order)
         newest(r, acks, s);

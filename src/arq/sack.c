@@ -3,9 +3,11 @@
 
 #include "base/wire.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define PIECE_HEADER 5
+#define LIST 0x80u
 
 static size_t
 put_piece(const struct rcv *r, uint32_t start, size_t most, uint8_t *out)
@@ -24,8 +26,22 @@ put_piece(const struct rcv *r, uint32_t start, size_t most, uint8_t *out)
     return PIECE_HEADER + n;
 }
 
+static size_t
+put_list(const struct rcv *r, struct fills *f, uint8_t *out)
+{
+    unsigned i = 0, n = 0;
+    uint32_t sn;
+    while (fogi_fills_next(f, &i, r->next, &sn)) {
+        if (sn - r->next <= UINT16_MAX)
+            put_le16(out + PIECE_HEADER + 2 * n++, (uint16_t)(sn - r->next));
+    }
+    put_le32(out, r->next);
+    out[4] = (uint8_t)(LIST | n);
+    return n > 0 ? PIECE_HEADER + 2 * n : 0;
+}
+
 size_t
-fogi_sack_put(const struct rcv *r, uint32_t *from, uint8_t *out)
+fogi_sack_put(const struct rcv *r, struct fills *f, size_t others, uint32_t *from, uint8_t *out)
 {
     if (!seq_lt(r->next, r->top))
         return 0;
@@ -38,22 +54,30 @@ fogi_sack_put(const struct rcv *r, uint32_t *from, uint8_t *out)
         return len;
     if (!seq_in(*from, r->next, newest))
         *from = r->next;
-    len += put_piece(r, *from, SACK_OTHERS, out + len);
-    *from += 8 * SACK_OTHERS;
-    return len;
+    len += put_piece(r, *from, others, out + len);
+    *from += 8 * (uint32_t)others;
+    return len + put_list(r, f, out + len);
+}
+
+static size_t
+piece_len(const struct sack_reader *s)
+{
+    return s->bits / 8 + 2 * (size_t)s->items;
 }
 
 /* Steps into the piece at s->at; false when there is none that is whole. */
 static bool
 open_piece(struct sack_reader *s)
 {
-    if (s->end - s->at < PIECE_HEADER || s->end - s->at < PIECE_HEADER + s->at[4])
+    if (s->end - s->at < PIECE_HEADER)
         return false;
+    unsigned n = s->at[4];
     s->start = get_le32(s->at);
-    s->bits = 8u * s->at[4];
-    s->bit = 0;
+    s->items = n & LIST ? n & ~LIST : 0;
+    s->bits = n & LIST ? 0 : 8 * n;
+    s->bit = s->item = 0;
     s->at += PIECE_HEADER;
-    return true;
+    return s->end - s->at >= (ptrdiff_t)piece_len(s);
 }
 
 bool
@@ -67,7 +91,7 @@ fogi_sack_open(struct sack_reader *s, const void *buf, size_t len)
     while (check.at != check.end) {
         if (!open_piece(&check))
             return false;
-        check.at += check.bits / 8;
+        check.at += piece_len(&check);
     }
     return true;
 }
@@ -83,8 +107,12 @@ fogi_sack_next(struct sack_reader *s, uint32_t *sn)
                 return true;
             }
         }
-        s->at += s->bits / 8;
-        s->bit = s->bits = 0;
+        if (s->item < s->items) {
+            *sn = s->start + get_le16(s->at + 2 * (size_t)s->item++);
+            return true;
+        }
+        s->at += piece_len(s);
+        s->bit = s->bits = s->item = s->items = 0;
         if (s->at == s->end || !open_piece(s))
             return false;
     }

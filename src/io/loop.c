@@ -16,6 +16,7 @@
 #define FD_RETRY FOG_MS(100)
 #define ALARM_LATE FOG_MS(500) /* we did not run meanwhile: the world was not silent */
 #define ALARM_UNIT FOG_MS(1)   /* alarms ring at whole ones                          */
+#define TIMER_KEPT FOG_MS(2)   /* so soon the timer may fire for nothing             */
 
 static void fd_retry(struct alarm *a);
 static void set_timer(struct loop *l);
@@ -188,15 +189,18 @@ fogi_loop_free(struct loop *l)
 
 /* --------------------------------------------------------------------------------------- alarms */
 
-/** Sets the timer once a turn at most: to the first alarm when it has fired, else only earlier. */
+/** Sets the timer once a turn at most: earlier, or to the first alarm when it has fired or would
+ *  wake us for nothing some time from now. */
 static void
 set_timer(struct loop *l)
 {
     fog_time at = l->soonest;
+    bool anew = l->fired || (l->moved && l->timer_at - fogi_loop_now(l) > TIMER_KEPT);
     l->soonest = FOG_TIME_NEVER;
-    if (!l->fired && at >= l->timer_at)
+    l->moved = false;
+    if (!anew && at >= l->timer_at)
         return;
-    if (l->fired) {
+    if (anew) {
         at = FOG_TIME_NEVER;
         for (struct list *i = l->alarms.next; i != &l->alarms; i = i->next) {
             fog_time due = list_entry(i, struct alarm, link)->due;
@@ -221,9 +225,17 @@ hold_loop(struct loop *l)
         uv_ref((uv_handle_t *)&l->timer);
 }
 
+/** Whether the timer stands on a. */
+static bool
+is_first(const struct alarm *a)
+{
+    return list_is_linked(&a->link) && a->due == a->loop->timer_at;
+}
+
 static void
 unset(struct alarm *a)
 {
+    a->loop->moved |= is_first(a);
     list_unlink(&a->link);
     a->at = FOG_TIME_NEVER;
     a->late = false;
@@ -234,6 +246,7 @@ static void
 set(struct alarm *a, fog_time due)
 {
     struct loop *l = a->loop;
+    l->moved |= is_first(a);
     a->due = due;
     if (due < l->soonest)
         l->soonest = due;
@@ -296,7 +309,11 @@ fogi_alarm_set(struct alarm *a, fog_time at)
         unset(a);
         return;
     }
-    fog_time due = at <= 0 ? 0 : (at + ALARM_UNIT - 1) / ALARM_UNIT * ALARM_UNIT;
+    /* What is far may be late by a hundredth: alarms of many loops meet, and wake whoever they
+     * write to once. */
+    fog_time ahead = at - a->loop->now;
+    fog_time unit = ahead > FOG_SEC(5) ? FOG_MS(50) : ahead > FOG_SEC(1) ? FOG_MS(10) : ALARM_UNIT;
+    fog_time due = at <= 0 ? 0 : (at + unit - 1) / unit * unit;
     bool same = a->at != FOG_TIME_NEVER && a->due == due;
     a->at = at;
     if (!same)

@@ -3,10 +3,11 @@
  * loop.h - one event loop: its time, its descriptors, and what is still to be done this turn.
  *
  * Decides when the clock is read (once per wake-up), that work caused by many events of one turn is
- * done once, at its end, and when the system's timer is set: only to an earlier moment, or when it
- * has fired. Alarms move with every datagram, and a sleep with a time limit costs a virtual machine
- * two exits. Refuses to know what that work is. Invariant: when the loop goes to sleep no pump is
- * waiting, and the timer fires no later than the first alarm is due.
+ * done once, at its end, and when the system's timer is set: not for every alarm that moves on a
+ * little, which it outlives by firing for nothing at most every few milliseconds. Alarms move with
+ * every datagram, and a sleep with a time limit costs a virtual machine two exits. Refuses to know
+ * what that work is. Invariant: when the loop goes to sleep no pump is waiting, and the timer fires
+ * no later than the first alarm is due.
  */
 #ifndef FOGI_LOOP_H
 #define FOGI_LOOP_H
@@ -46,6 +47,7 @@ struct loop {
     int timer_fd;
     fog_time timer_at;      /* it fires then; FOG_TIME_NEVER: not set              */
     fog_time soonest;       /* of the alarms set in this turn                      */
+    bool moved;             /* the alarm it stands on was set to another time      */
     bool fired;             /* the timer has, and is to be set anew                */
     struct list alarms;     /* that are set, in no order: a process has few        */
     struct list closed;     /* alarms that are to be told so                       */

@@ -63,7 +63,7 @@ accept_syn(struct fog_mux *m, uint32_t id)
     }
     st->state = STREAM_ESTABLISHED;
     st->accepted = true;
-    fogi_stream_ctl(m, st, CTL_SYN_ACK);
+    fogi_stream_accept(m, st);
     fogi_stream_tell(m, st, EV_OPENED);
     return true;
 }
@@ -71,7 +71,7 @@ accept_syn(struct fog_mux *m, uint32_t id)
 static void
 echo_rst(struct fog_mux *m, struct fog_stream *st)
 {
-    st->ctl_bits &= (uint8_t)~CTL_FIN;
+    st->ctl_bits &= (uint8_t) ~(st->patient ? CTL_FIN | CTL_SYN_ACK : CTL_FIN);
     fogi_stream_ctl(m, st, CTL_RST);
 }
 

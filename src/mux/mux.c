@@ -83,6 +83,7 @@ init(struct fog_mux *m, const struct fog_mux_options *o, fog_time now)
     list_init(&m->over);
     list_init(&m->unacked);
     list_init(&m->held);
+    list_init(&m->patient);
     fogi_life_init(&m->life, o, now);
     fogi_guard_init(&m->guard, &o->limits, now);
     fogi_sched_init(&m->sched);
@@ -236,6 +237,7 @@ fog_mux_deadline(const struct fog_mux *m, enum fog_why *why)
         {timer ? timer->at : FOG_TIME_NEVER, FOG_WHY_STREAM},
         {fogi_recv_deadline(m), FOG_WHY_STREAM},
         {fogi_in_deadline(m), FOG_WHY_LIMIT},
+        {list_is_empty(&m->patient) ? FOG_TIME_NEVER : m->patient_by, FOG_WHY_OUTPUT},
         {can_wake(m) ? m->now : FOG_TIME_NEVER, FOG_WHY_OUTPUT},
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
@@ -291,6 +293,8 @@ fog_mux_tick(struct fog_mux *m, fog_time now)
         return;
     fogi_recv_tick(m);
     fogi_streams_tick(m);
+    if (m->patient_by <= m->now)
+        fogi_streams_hurry(m);
     tick_input(m);
     if (m->state != FOG_MUX_CLOSED && can_wake(m))
         fog_mux_room(m, m->sched.room, now);

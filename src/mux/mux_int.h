@@ -31,7 +31,8 @@
 
 #define PONGS_MAX 32    /* highest pings_pending                                                  */
 #define REFUSALS_MAX 64 /* refused SYNs whose answers wait to leave; then input waits */
-#define WORN_AT 1000    /* ids left when FOG_EV_WORN tells                                        */
+#define PATIENT_US FOG_MS(1) /* a SYN-ACK waits so long for company */
+#define WORN_AT 1000 /* ids left when FOG_EV_WORN tells                                        */
 
 /* Control messages of a stream, in the order in which they leave. */
 enum { CTL_SYN = 1, CTL_SYN_ACK = 2, CTL_FIN = 4, CTL_RST = 8 };
@@ -44,7 +45,7 @@ struct fog_stream {
     struct map_node node;   /* by id, while `mapped`                                              */
     struct heap_node timer; /* held FIN, half-closed                                              */
     struct list all;        /* every stream of the mux                                            */
-    struct list ctl;        /* control messages wait                                              */
+    struct list ctl;        /* control messages wait; of the patient, in their own list           */
     struct list event;      /* events wait                                                        */
     struct list over;       /* over its receive bound, longest first                              */
     struct list unacked;    /* frames not acknowledged, by last_out                               */
@@ -65,6 +66,7 @@ struct fog_stream {
     int err;       /* why it is over; 0: not, or in order                                */
     uint8_t state; /* enum stream_state                                                  */
     uint8_t ctl_bits, event_bits;
+    bool patient;     /* its SYN-ACK waits for company                                    */
     bool mapped;      /* messages of the peer may still reach it                            */
     bool released;    /* the layer above has forgotten it, or never knew                    */
     bool counted;     /* in n_streams                                                       */
@@ -112,7 +114,8 @@ struct fog_mux {
     bool hello_due;   /* our handshake waits to leave                                  */
     bool goodbye_due; /* our shutdown message does                                     */
     bool worn_told;
-    bool any_id; /* a stream was ever opened                                      */
+    bool any_id;     /* a stream was ever opened                                      */
+    uint8_t n_pongs; /* answers to pings that wait                                    */
     struct inbound in;
     struct life life;
     struct guard guard;
@@ -120,7 +123,8 @@ struct fog_mux {
     struct map by_id;
     uint8_t key[16]; /* of the hash                                                   */
     struct heap timers;
-    struct list all, ctl, events, over, unacked, held;
+    struct list all, ctl, events, over, unacked, held, patient;
+    fog_time patient_by;       /* SYN-ACKs that wait for company leave then                     */
     uint32_t n_all, n_streams; /* objects; of these, known to either side                       */
     uint32_t n_live;           /* of these, mapped and not released                             */
     uint32_t n_refusals;
@@ -133,7 +137,6 @@ struct fog_mux {
     uint64_t lately;           /* ... and of these, lately: halved each half second             */
     fog_time lately_at;        /* when last halved                                              */
     uint64_t pongs[PONGS_MAX]; /* ids of answers that wait, oldest first                        */
-    uint32_t n_pongs;
     int close_err;
     uint16_t reason_len;
     char reason[FOG_REASON_MAX + 1];
@@ -197,7 +200,13 @@ bool fogi_streams_settle(struct fog_mux *m, struct fog_stream *st);
 void fogi_streams_close(struct fog_mux *m);
 void fogi_streams_free(struct fog_mux *m);
 
+/** A control message is to leave; bit 0: what waits for company does so no more. */
 void fogi_stream_ctl(struct fog_mux *m, struct fog_stream *st, uint8_t bit);
+/** SYN-ACK: at once to a vproxy peer; to one of our kind with the first thing that st has to say,
+ * or alone a moment later. Nothing there waits for it but a client after a silence. */
+void fogi_stream_accept(struct fog_mux *m, struct fog_stream *st);
+/** The moment is over. */
+void fogi_streams_hurry(struct fog_mux *m);
 void fogi_stream_tell(struct fog_mux *m, struct fog_stream *st, uint8_t bit);
 /** Over on the wire: dead, and no message reaches it. orderly: its open is given back. */
 void fogi_stream_die(struct fog_mux *m, struct fog_stream *st, bool orderly);

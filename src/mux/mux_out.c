@@ -171,6 +171,8 @@ fog_mux_turn(struct fog_mux *m, struct fog_stream *st, size_t room, size_t *cap,
     if (rc)
         return rc;
     m->sched.room = room;
+    if (st->patient)
+        fogi_stream_ctl(m, st, 0); /* it has company now */
     if (st->ctl_bits & (CTL_SYN | CTL_SYN_ACK))
         fogi_sched_wait(&m->sched, &st->turn);
     else
@@ -281,12 +283,4 @@ fog_mux_room(struct fog_mux *m, size_t room, fog_time now)
             break;
         fogi_stream_tell(m, list_entry(t, struct fog_stream, turn), EV_WRITABLE);
     }
-}
-
-void
-fog_mux_farewell(uint8_t buf[FOG_FAREWELL_LEN])
-{
-    struct msg msg = {.type = MSG_SHUTDOWN, .text = ""};
-    assert(fogi_h2.size(&msg) == FOG_FAREWELL_LEN && "nine bytes of header, two numbers");
-    fogi_h2.encode(&msg, buf);
 }

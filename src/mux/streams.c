@@ -120,8 +120,32 @@ void
 fogi_stream_ctl(struct fog_mux *m, struct fog_stream *st, uint8_t bit)
 {
     st->ctl_bits |= bit;
+    if (st->patient)
+        list_unlink(&st->ctl);
+    st->patient = false;
     if (!list_is_linked(&st->ctl))
         list_push(&m->ctl, &st->ctl);
+}
+
+void
+fogi_stream_accept(struct fog_mux *m, struct fog_stream *st)
+{
+    if (!m->extended) {
+        fogi_stream_ctl(m, st, CTL_SYN_ACK);
+        return;
+    }
+    if (list_is_empty(&m->patient))
+        m->patient_by = m->now + PATIENT_US;
+    st->ctl_bits |= CTL_SYN_ACK;
+    st->patient = true;
+    list_push(&m->patient, &st->ctl);
+}
+
+void
+fogi_streams_hurry(struct fog_mux *m)
+{
+    while (!list_is_empty(&m->patient))
+        fogi_stream_ctl(m, list_entry(m->patient.next, struct fog_stream, ctl), 0);
 }
 
 void
@@ -314,6 +338,7 @@ fogi_streams_close(struct fog_mux *m)
         bool unknown = st->event_bits & EV_OPENED;
         st->whole = fogi_stream_is_whole(m, st);
         st->ctl_bits = st->event_bits = 0;
+        st->patient = false;
         list_unlink(&st->ctl);
         list_unlink(&st->event);
         fogi_stream_die(m, st, false);

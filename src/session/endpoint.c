@@ -41,8 +41,8 @@ struct peer {
 
 struct unknown {
     struct fog_addr to;
-    uint8_t buf[2 * FOG_KCP_HEADER + FOG_FAREWELL_LEN];
-    size_t len;
+    uint8_t buf[FOG_KCP_HEADER];
+    bool told; /* the proof has left, what ends a vproxy follows */
 };
 
 struct fog_endpoint {
@@ -321,11 +321,9 @@ answer_stranger(struct fog_endpoint *e, const struct fog_addr *from, const void 
         return;
     struct unknown *u = &e->unknown[e->n_unknown];
     uint32_t conv = e->o.session.kcp.conv;
-    uint8_t farewell[FOG_FAREWELL_LEN];
-    fog_mux_farewell(farewell);
-    u->len = fog_kcp_unknown(buf, len, conv, farewell, sizeof farewell, u->buf, sizeof u->buf);
-    if (u->len == 0)
+    if (!fog_kcp_unknown(buf, len, conv, u->buf, sizeof u->buf))
         return;
+    u->told = false;
     u->to = *from;
     e->n_unknown++;
 }
@@ -386,17 +384,30 @@ fog_endpoint_input(struct fog_endpoint *e, const struct fog_addr *from, const vo
     return hand_over(e, p, buf, len, now);
 }
 
+/** Two datagrams for each: the proof for foggara, then the end for vproxy. */
+static void
+say_unknown(struct fog_endpoint *e, struct fog_addr *to, uint8_t *out)
+{
+    struct unknown *u = &e->unknown[e->n_unknown - 1];
+    *to = u->to;
+    memcpy(out, u->buf, sizeof u->buf);
+    if (u->told) {
+        e->n_unknown--;
+        return;
+    }
+    e->n.unknown_out++;
+    u->told = true;
+    fog_kcp_end_vproxy(e->o.session.kcp.conv, u->buf);
+}
+
 int
 fog_endpoint_output(struct fog_endpoint *e, struct fog_addr *to, void *buf, size_t cap, size_t *len,
                     fog_time now)
 {
     *len = 0;
-    if (e->n_unknown > 0 && cap >= sizeof e->unknown[0].buf) {
-        const struct unknown *u = &e->unknown[--e->n_unknown];
-        memcpy(buf, u->buf, u->len);
-        *to = u->to;
-        *len = u->len;
-        e->n.unknown_out++;
+    if (e->n_unknown > 0 && cap >= FOG_KCP_HEADER) {
+        say_unknown(e, to, buf);
+        *len = FOG_KCP_HEADER;
     }
     while (*len == 0 && !list_is_empty(&e->dirty)) {
         struct peer *p = list_entry(e->dirty.next, struct peer, dirty);

@@ -375,6 +375,10 @@ fog_session_reserve(struct fog_session *s, struct fog_stream *st, void **buf, si
     size_t overhead = fog_mux_overhead(s->mux), turn = 0, whole = 0;
     size_t room = send_control(s, now) ? fog_arq_writable(s->arq) : 0;
     int rc = fog_mux_turn(s->mux, st, room, &turn, now);
+    if (!rc && turn == 0 && room > 0 && fog_mux_output_next(s->mux) > 0) {
+        room = send_control(s, now) ? fog_arq_writable(s->arq) : 0; /* its SYN-ACK goes first */
+        rc = fog_mux_turn(s->mux, st, room, &turn, now);
+    }
     if (rc || turn == 0)
         return rc;
     size_t min = overhead + (turn < READ_UNIT ? turn : READ_UNIT);

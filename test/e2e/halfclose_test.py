@@ -216,6 +216,24 @@ class Endings(fog.Test):
                     sender.join()
                 self.assertEqual((answer.decode(), end), (targets.digest(data), "EOF"))
 
+    def test_the_end_gives_a_vproxy_time(self):
+        """Toward a peer that may be vproxy the end follows the last byte by a gap that grows with
+        what came lately, as vproxy forgets what its own reader has not taken by then."""
+        for size, least in ((1000, 0.05), (900 * 1000, 0.5)):
+            with self.subTest(size=size):
+                target = self.target(targets.answer_after_end(6, size))
+                server = self.server(target.port)
+                link = self.keep(relay.Relay(server.port))
+                link.rewrite = relay.without_hello
+                client = self.client(link.port)
+                with self.connect(client) as s:
+                    s.sendall(b"request")
+                    s.shutdown(socket.SHUT_WR)
+                    self.assertEqual(targets.read_exactly(s, size), targets.content(6, size))
+                    begin = time.monotonic()
+                    self.assertEqual(s.recv(1), b"")
+                    self.assertGreater(time.monotonic() - begin, 0.9 * least)
+
     def test_target_ends_while_client_still_sends(self):
         """The target's end arrives; the client's bytes still arrive behind it."""
         target = self.target(targets.Hand())

@@ -8,10 +8,25 @@ import heapq
 import random
 import select
 import socket
+import struct
 import threading
 import time
 
 SIZE = 65536
+HEADER = struct.Struct("<IBBHIIII")
+WINS = 84
+
+
+def without_hello(datagram):
+    """The datagram as it would come from vproxy: without what a WINS carries."""
+    at, kept = 0, b""
+    while at < len(datagram):
+        header = HEADER.unpack_from(datagram, at)
+        end = at + HEADER.size + header[7]
+        if header[1] != WINS or header[7] == 0:
+            kept += datagram[at:end]
+        at = end
+    return kept
 
 
 class Relay:

@@ -27,7 +27,7 @@ check_parts(const uint8_t *buf, size_t len)
         at += FOG_KCP_HEADER + (size_t)segs[i].len;
     }
     assert(rc != 0 || at == len);
-    size_t answer_len = fog_kcp_unknown(buf, len, 0, NULL, 0, answer, sizeof answer);
+    size_t answer_len = fog_kcp_unknown(buf, len, 0, answer, sizeof answer);
     assert(answer_len <= len && (answer_len == 0 || answer_len == FOG_KCP_HEADER));
     assert(rc == 0 || (answer_len == 0 && !fog_kcp_is_opening(buf, len, 0)));
     assert(!fog_kcp_is_opening(answer, answer_len, 0));

@@ -129,7 +129,7 @@ static const struct scenario table[] = {
     {"far_link",                       VIA_ENDPOINT, CLEAN(300),          {{0}},                                                     download_1m,      FOG_SEC(6),   3000,     0},
     {"far_and_lossy",                  VIA_ENDPOINT, LOSSY(300, 0.05),    {{0}},                                                     download_1m,      FOG_SEC(15),  3500,     0},
     {"narrow_link",                    VIA_ENDPOINT, NARROW(20, 2000, 64000), {{0}},                                                 download_1m,      FOG_SEC(20),  12000,    0},
-    {"tail_loss",                      VIA_ENDPOINT, LOSSY(50, 0.20),     {{0}},                                                     one_message,      FOG_SEC(3),   120,      0},
+    {"tail_loss",                      VIA_ENDPOINT, LOSSY(50, 0.20),     {{0}},                                                     one_message,      FOG_SEC(3),   150,      0},
     {"keystrokes_under_loss",          VIA_ENDPOINT, LOSSY(50, 0.05),     {{0}},                                                     echo_100,         FOG_SEC(20),  1000,     0},
     {"blackout_heals",                 VIA_ENDPOINT, CLEAN(50),           {{F_DARK, -1, FOG_MS(120), FOG_SEC(5), 0}},                download_1m,      FOG_SEC(20),  4000,     0},
     {"one_way_blackout_heals",         VIA_ENDPOINT, CLEAN(50),           {{F_ONEWAY, -1, FOG_MS(120), FOG_SEC(5), 1}},              download_1m,      FOG_SEC(20),  6000,     0},

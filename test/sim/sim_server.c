@@ -143,7 +143,7 @@ static void
 answer_unknown(struct world *w, const struct packet *p)
 {
     uint8_t out[FOG_KCP_HEADER];
-    size_t len = fog_kcp_unknown(p->bytes, p->len, 0, NULL, 0, out, sizeof out);
+    size_t len = fog_kcp_unknown(p->bytes, p->len, 0, out, sizeof out);
     put_le32(out + 16, w->plan->side[FOG_SERVER].kcp.rcv_sn); /* where it would begin again */
     if (len)
         sim_link_send(&w->clients[p->from.ip[13]], 1, p->from.port - 1000u, out, len);

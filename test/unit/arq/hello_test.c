@@ -27,19 +27,24 @@ test_steps(void **state)
             int at_ms;
             int due_ms;   /* after it: to be said alone; -1: never         */
             bool company; /* ... and now, if a datagram leaves anyway      */
-        } steps[9];
+        } steps[13];
     } rows[] = {
         {"nothing to say", 0, {{ARM, 0, -1, false}, {HEAR, 10, -1, false}}},
         {"silence before it is armed", 4, {{HEAR, 0, -1, false}}},
         {"in company at once, alone after a wait", 4, {{ARM, 0, 150, true}}},
-        {"said five times, then it sleeps",
+        {"said ten times, then it sleeps",
          4,
          {{ARM, 0, 150, true},
           {SEND, 0, 150, false},
           {SEND, 150, 300, false},
           {SEND, 300, 450, false},
           {SEND, 450, 600, false},
-          {SEND, 600, -1, false}}},
+          {SEND, 600, 750, false},
+          {SEND, 750, 900, false},
+          {SEND, 900, 1050, false},
+          {SEND, 1050, 1200, false},
+          {SEND, 1200, 1350, false},
+          {SEND, 1350, -1, false}}},
         {"heard after it was said: both know",
          4,
          {{ARM, 0, 150, true}, {SEND, 0, 150, false}, {HEAR, 50, -1, false}}},
@@ -96,6 +101,27 @@ test_wait(void **state)
     }
 }
 
+/* Our round trips may seem longer than the peer's: it has said its own five times before our wait
+ * is over, and is answered all the same. */
+static void
+test_long_wait_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        fog_time after;
+        bool answered;
+    } rows[] = {
+        {FOG_MS(1), false}, {HELLO_WAIT - 1, false}, {HELLO_WAIT, true}, {FOG_MS(600), true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct hello h;
+        fogi_hello_init(&h, mine, 4);
+        fogi_hello_arm(&h, FOG_SEC(3), T0);
+        fogi_hello_sent(&h, FOG_SEC(3), T0);
+        fogi_hello_received(&h, theirs, 4, T0 + rows[i].after);
+        assert_int_equal(fogi_hello_wanted(&h, false, T0 + rows[i].after), rows[i].answered);
+    }
+}
+
 /* The first is kept, whatever comes later; lengths at the bounds and beyond. */
 static void
 test_received(void **state)
@@ -120,7 +146,7 @@ test_received(void **state)
     }
 }
 
-/* A peer that says its own for ever gets five answers. */
+/* A peer that says its own for ever gets ten answers. */
 static void
 test_answers_end(void **state)
 {
@@ -146,6 +172,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_long_wait_answers),
         cmocka_unit_test(test_received),
         cmocka_unit_test(test_answers_end),
     };

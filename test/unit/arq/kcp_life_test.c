@@ -4,6 +4,8 @@
  */
 #include "peer.h"
 
+#include "arq/hello.h"
+
 /* --------------------------------------------------------------------------- closed windows */
 
 static void
@@ -26,6 +28,7 @@ test_zero_window(void **state)
         assert_int_equal(craft_feed(f.a, (struct seg){.cmd = SEG_WINS}, f.now), FOG_OK);
     }
     assert_int_equal(craft_status(f.a).n.probes_out, 3);
+    assert_int_equal(craft_status(f.a).n.zero_windows, 1);
     /* any segment reopens it, here an ACK */
     assert_int_equal(feed(&f, (struct seg){.cmd = SEG_ACK, .wnd = 1}), FOG_OK);
     assert_int_equal(drain(&f), 1);
@@ -269,12 +272,12 @@ test_unknown_is_understood(void **state)
     size_t len;
     start(&f);
     fly(&f, 1);
-    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, out, sizeof out);
     assert_int_equal(fog_arq_input(f.a, out, len, f.now), FOG_OK);
     assert_true(no_event(&f)); /* nothing was known to have arrived: no proof */
     assert_int_equal(feed(&f, (struct seg){.cmd = SEG_ACK, .ts = stamp(&f, 0), .una = 1}), FOG_OK);
     fly(&f, 1);
-    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, out, sizeof out);
     assert_int_equal(fog_arq_input(f.a, out, len, f.now), FOG_OK);
     assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_RESTARTED));
     end(&f);
@@ -299,7 +302,7 @@ test_unknown_answers_wask(void **state)
     struct seg forged = {.cmd = SEG_WINS, .sn = f.out.segs[0].sn, .ts = f.out.segs[0].ts + 1};
     assert_int_equal(craft_feed(f.a, forged, f.now), FOG_OK);
     assert_true(no_event(&f));
-    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(f.out.buf, f.out.len, 0, out, sizeof out);
     assert_int_equal(len, FOG_KCP_HEADER);
     assert_int_equal(fog_arq_input(f.a, out, len, f.now), FOG_OK);
     assert_true(event(&f, FOG_ARQ_FAILED, FOG_E_RESTARTED));
@@ -389,6 +392,7 @@ test_blackout(void **state)
         }
     }
     assert_true(rounds > 30 && rounds < 60);
+    assert_int_equal(craft_status(f.a).n.blackouts, 1);
     /* the last probe is answered: what is older than it counts as lost, once */
     uint32_t sn = f.out.segs[0].sn, ts = f.out.segs[0].ts;
     struct fog_arq_status st = craft_status(f.a);
@@ -396,6 +400,9 @@ test_blackout(void **state)
     f.now += FOG_SEC(1);
     drain(&f);
     assert_true(craft_status(f.a).n.resent - st.n.resent <= 200);
+    for (last = f.now; f.now < last + FOG_SEC(5); drain(&f))
+        wake(&f);
+    assert_int_equal(craft_status(f.a).n.blackouts, 2);
     end(&f);
 }
 
@@ -427,7 +434,7 @@ test_hello(void **state)
         wake(&f);
         drain(&f);
     }
-    assert_int_equal(craft_status(f.a).n.windows_out, 5);
+    assert_int_equal(craft_status(f.a).n.windows_out, HELLO_TIMES);
     assert_true(f.now < T0 + FOG_SEC(2));
     assert_null(craft_status(f.a).hello);
     assert_int_equal(feed(&f, (struct seg){.cmd = SEG_WINS, .wnd = 9, .una = 3, .len = 16}),

@@ -5,6 +5,8 @@
  */
 #include "pair.h"
 
+#include "arq/hello.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -182,7 +184,7 @@ test_hello(void **state)
         for (int i = 0; i < 2; i++) {
             struct fog_arq_status st = pair_status(&p, i);
             assert_true(fog_arq_deadline(p.end[i], NULL) == FOG_TIME_NEVER);
-            assert_true(st.n.windows_out <= 10);
+            assert_true(st.n.windows_out <= 2 * HELLO_TIMES);
             if (p.link[0].loss > 0)
                 continue;
             assert_int_equal(st.hello_len, 5 - i);

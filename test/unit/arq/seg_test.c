@@ -180,16 +180,16 @@ test_unknown(void **state)
     struct seg s[FOG_SEGMENTS_MAX];
     unsigned n;
     craft_add(&c, (struct seg){.conv = 3, .cmd = SEG_ACK, .sn = 1, .ts = 2, .una = 9});
-    len = fog_kcp_unknown(c.buf, c.len, 3, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(c.buf, c.len, 3, out, sizeof out);
     assert_int_equal(len, 0); /* neither PUSH nor WASK */
     craft_add(&c, (struct seg){.conv = 3, .cmd = SEG_PUSH, .sn = 77, .ts = 88, .una = 9, .len = 4});
-    len = fog_kcp_unknown(c.buf, c.len - 1, 3, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(c.buf, c.len - 1, 3, out, sizeof out);
     assert_int_equal(len, 0);
-    len = fog_kcp_unknown(c.buf, c.len, 2, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(c.buf, c.len, 2, out, sizeof out);
     assert_int_equal(len, 0);
-    len = fog_kcp_unknown(c.buf, c.len, 3, NULL, 0, out, sizeof out - 1);
+    len = fog_kcp_unknown(c.buf, c.len, 3, out, sizeof out - 1);
     assert_int_equal(len, 0);
-    len = fog_kcp_unknown(c.buf, c.len, 3, NULL, 0, out, sizeof out);
+    len = fog_kcp_unknown(c.buf, c.len, 3, out, sizeof out);
     assert_int_equal(len, FOG_KCP_HEADER);
     assert_int_equal(fogi_seg_parse(out, len, 3, s, &n), FOG_OK);
     assert_int_equal(s[0].cmd, SEG_WINS);
@@ -198,57 +198,28 @@ test_unknown(void **state)
     assert_int_equal(s[0].una, 0);
 }
 
-/* A word behind the answer: where it fits, and where the asker has paid for it. */
+/* What ends a vproxy is dropped whole by ours. */
 static void
-test_unknown_with_a_word(void **state)
+test_end_of_vproxy(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        size_t asked, cap, want; /* payload of the PUSH; the answer */
-    } rows[] = {
-        {"fits and is paid for", 0, 56, 56},
-        {"a byte too little room", 0, 55, FOG_KCP_HEADER},
-        {"room for nothing", 0, FOG_KCP_HEADER - 1, 0},
-        {"room for the answer alone", 0, FOG_KCP_HEADER, FOG_KCP_HEADER},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct craft c = {.len = 0};
-        struct seg s[FOG_SEGMENTS_MAX];
-        uint8_t out[200];
-        unsigned n;
-        craft_add(&c, (struct seg){.cmd = SEG_PUSH, .sn = 7, .ts = 8, .una = 9});
-        size_t len = fog_kcp_unknown(c.buf, c.len, 0, "farewell", 8, out, rows[i].cap);
-        if (len != rows[i].want)
-            fail_msg("%s: %zu", rows[i].name, len);
-        if (len <= FOG_KCP_HEADER)
-            continue;
-        assert_int_equal(fogi_seg_parse(out, len, 0, s, &n), FOG_OK);
-        assert_int_equal(n, 2);
-        assert_true(s[0].cmd == SEG_WINS && s[0].sn == 7 && s[0].ts == 8);
-        assert_true(s[1].cmd == SEG_PUSH && s[1].sn == 9 && s[1].len == 8);
-        assert_memory_equal(s[1].data, "farewell", 8);
-    }
-    /* 24 bytes asked: 72 may leave, 48 of them headers. */
-    struct craft c = {.len = 0};
-    uint8_t out[200];
-    static const uint8_t word[25] = {0};
-    craft_add(&c, (struct seg){.cmd = SEG_WASK});
-    assert_int_equal(fog_kcp_unknown(c.buf, c.len, 0, word, 24, out, sizeof out), 72);
-    assert_int_equal(fog_kcp_unknown(c.buf, c.len, 0, word, 25, out, sizeof out), FOG_KCP_HEADER);
+    uint8_t out[FOG_KCP_HEADER];
+    struct seg s[FOG_SEGMENTS_MAX];
+    unsigned n;
+    fog_kcp_end_vproxy(3, out);
+    assert_int_equal(out[0], 3);
+    assert_int_equal(out[4], 0); /* 81 to 84 are commands */
+    assert_int_equal(fogi_seg_parse(out, sizeof out, 3, s, &n), FOG_E_FORMAT);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),
-        cmocka_unit_test(test_corners_round_trip),
-        cmocka_unit_test(test_rejected),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_opening),
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_unknown_with_a_word),
+        cmocka_unit_test(test_recorded),      cmocka_unit_test(test_corners_round_trip),
+        cmocka_unit_test(test_rejected),      cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_opening),       cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_end_of_vproxy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
