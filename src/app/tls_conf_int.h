@@ -6,6 +6,7 @@
 #define FOGI_TLS_CONF_INT_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 
 #define TLS_NAME_MAX 255
 

@@ -45,13 +45,14 @@ done <<'TABLE'
 0|help client|usage: foggara client -l [ADDR]:PORT -r HOST:PORT [OPTION...]
 0|help server|usage: foggara server -l [ADDR]:PORT -t HOST:PORT [OPTION...]
 0|help demo|usage: foggara demo [OPTION...]
-0|help check|usage: foggara check [client|server] -c FILE
+0|help check|usage: foggara check [client|server|agent|gateway] -c FILE
 0|help mode|usage: foggara [kcptun] mode client bind PORT target HOST:PORT [fast 1..4]
 0|kcptun help|usage: foggara [kcptun] mode client bind PORT target HOST:PORT [fast 1..4]
 0|client -v|foggara 0.1.0
 64|help nonsense|foggara: nonsense: no such command; foggara help lists them
 64|clinet|foggara: clinet: no such command; did you mean client?
-64|agnt|foggara: agnt: no such command; foggara help lists them
+64|agnt|foggara: agnt: no such command; did you mean agent?
+64|xyzzy|foggara: xyzzy: no such command; foggara help lists them
 64|-l 1 -r h:2|foggara: -l: a command comes first: client or server
 64|client|foggara: the client wants -l [ADDR]:PORT, where to listen
 64|server -l 1|foggara: the server wants -t HOST:PORT, where each stream is connected to
