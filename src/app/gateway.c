@@ -206,6 +206,7 @@ static const struct role role = {.name = "gateway",
                                  .is_busy = is_busy,
                                  .stop = stop,
                                  .reload = reload,
+                                 .rereads = true,
                                  .dump = dump};
 
 /* ------------------------------------------------------------------------------------------ start
@@ -215,8 +216,8 @@ static void
 log_start(const struct gateway *g)
 {
     const struct gateway_conf *c = g->live.conf;
-    fogi_log(LOG_AT_INFO, "listening on tcp%s %s:%u%s for %zu users%s%s",
-             c->kcp ? " and udp" : "", *c->listen.host ? c->listen.host : "*", c->listen.port, c->ssl ? " with TLS" : "",
+    fogi_log(LOG_AT_INFO, "listening on tcp%s %s:%u%s for %zu users%s%s", c->kcp ? " and udp" : "",
+             *c->listen.host ? c->listen.host : "*", c->listen.port, c->ssl ? " with TLS" : "",
              c->n_users, c->webroot ? ", site " : "", c->webroot ? c->webroot : "");
     if (!c->ssl)
         fogi_log(LOG_AT_WARN,

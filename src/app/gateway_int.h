@@ -75,7 +75,7 @@ struct gateway {
     gateway_load_fn load;
     void *load_ctx;
     struct door door, redirect;
-    struct hub *hub; /* NULL: no tunnels */
+    struct hub *hub;  /* NULL: no tunnels */
     struct pump room; /* somebody waits, and a place is free  */
     struct alarm room_time;
     struct failures failures;
