@@ -131,7 +131,7 @@ reload(struct process *p)
     bool any = log_changes(&was, &next);
     p->conf = next;
     p->role->reload(p->self, &was);
-    fogi_log(LOG_AT_INFO, any ? "reload: done" : "reload: nothing has changed");
+    fogi_log(LOG_AT_INFO, any || p->role->rereads ? "reload: done" : "reload: nothing has changed");
 }
 
 static void

@@ -30,6 +30,7 @@ struct role {
     bool (*is_busy)(const void *self); /* bytes of streams that ended are still on their way      */
     void (*stop)(void *self); /* end everything now; all handles closing on return              */
     void (*reload)(void *self, const struct conf *from); /* p->conf has changed                   */
+    bool rereads; /* a reload reads more than p->conf                              */
     void (*dump)(void *self, struct stats *out);         /* add counters and states               */
 };
 
