@@ -136,7 +136,7 @@ same_groups(const struct agent_conf *x, const struct agent_conf *y)
 static bool
 make_tls(struct tls_conf **t, const struct agent_conf *c)
 {
-    struct tls_client_files f = {.verify = c->verify, .ca = c->ca_file};
+    struct tls_client_files f = {.verify = c->verify, .ca = c->ca_file, .password = c->ca_password};
     char error[TLS_ERROR_MAX];
     if (fogi_tls_client(t, &f, error))
         return true;
@@ -175,6 +175,7 @@ reload(void *self, const struct conf *was)
 {
     struct agent *a = self;
     (void)was;
+    fogi_fronts_forget_users(a);
     if (a->conf != a->base)
         fogi_agent_conf_free(a->conf);
     a->conf = a->next;
@@ -199,6 +200,7 @@ static const struct role role = {.name = "agent",
                                  .is_busy = is_busy,
                                  .stop = stop,
                                  .reload = reload,
+                                 .rereads = true,
                                  .dump = dump};
 
 /* ------------------------------------------------------------------------------------------ start

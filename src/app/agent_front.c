@@ -559,6 +559,17 @@ fogi_front_take(struct agent *a, struct channel *c, const struct fog_addr *peer,
     fogi_channel_own(c, look, f);
 }
 
+void
+fogi_fronts_forget_users(struct agent *a)
+{
+    for (struct list *i = a->fresh.next, *next; i != &a->fresh; i = next) {
+        struct front *f = list_entry(i, struct front, link);
+        next = i->next;
+        if (f->phase == FRONT_TALK && !f->http)
+            kill_front(f);
+    }
+}
+
 static void
 end_list(struct list *fronts)
 {

@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINES_PAUSE_SHIFT 4
+
 /* ----------------------------------------------------------------------------------- servers */
 
 static void
@@ -44,10 +46,20 @@ strike(struct far *f, const char *why)
         fogi_alarm_set(&f->check, process_now(p) + CHECK_SOON);
 }
 
+/** It has taken a request and does not say a word. */
+static void
+is_mute(struct far *f, const char *why)
+{
+    f->mute = true;
+    f->strikes = CHECK_DOWN_AFTER;
+    strike(f, why);
+}
+
 static void
 is_well(struct far *f)
 {
     f->strikes = 0;
+    f->mute = false;
     set_down(f, false, NULL);
 }
 
@@ -55,8 +67,8 @@ static void
 check_next(struct far *f)
 {
     fog_time wait = f->down ? CHECK_SOON : CHECK_EVERY;
-    fog_time at = f->g->a->conf->hc ? process_now(f->g->a->p) + wait : FOG_TIME_NEVER;
-    fogi_alarm_set(&f->check, at);
+    bool due = f->g->a->conf->hc || f->mute;
+    fogi_alarm_set(&f->check, due ? process_now(f->g->a->p) + wait : FOG_TIME_NEVER);
 }
 
 static void
@@ -75,6 +87,21 @@ on_checked(void *ctx, struct channel *c, enum socks_rep rep, const char *why)
     check_next(f);
 }
 
+/** A line for the pool, unless one is being made: it is well once that stands. */
+static void
+probe(struct far *f)
+{
+    struct group *g = f->g;
+    for (struct list *i = g->making.next; i != &g->making; i = i->next)
+        if (list_entry(i, struct line, link)->far == f)
+            return;
+    struct line *l = fogi_line_new(f, NULL);
+    if (!l)
+        return;
+    list_push(&g->making, &l->link);
+    g->n_making++;
+}
+
 /** A check is due, or takes too long. */
 static void
 on_check(struct alarm *a)
@@ -84,6 +111,9 @@ on_check(struct alarm *a)
     if (f->checking) {
         fogi_reach_forget(f->checking);
         on_checked(f, NULL, SOCKS_TIMEOUT, "no answer in time");
+    } else if (f->mute && !f->conf->kcp) {
+        probe(f);
+        check_next(f);
     } else if (f->conf->kcp || !agent->conf->hc) {
         is_well(f); /* the next use will tell */
     } else if (fogi_reach(&f->checking, &agent->reacher, &f->dest, on_checked, f)) {
@@ -132,6 +162,45 @@ choose(struct group *g, const struct request *rq)
     return f ? f : turn(g, rq, true);
 }
 
+bool
+fogi_group_has_other(const struct group *g, const struct request *rq, const struct far *f)
+{
+    for (size_t i = 0; i < g->n_fars; i++)
+        if (&g->fars[i] != f && !was_tried(rq, i) && is_usable(&g->fars[i]) && !g->fars[i].down)
+            return true;
+    return false;
+}
+
+/* -------------------------------------------------------------------------- lines that stand */
+
+static void
+lose(struct group *g, struct line *l)
+{
+    g->n_ready--;
+    g->a->n.lines_lost++;
+    fogi_line_free(l);
+    loop_later(&g->a->p->loop, &g->pump);
+}
+
+static bool
+is_stale(const struct line *l)
+{
+    const struct far *f = l->far;
+    return f->down || (f->conf->kcp && !fogi_supervisor_trusts(&f->sup, l->carrier));
+}
+
+/** Ends those that stand ready on a server or a tunnel that is in doubt by now. */
+static void
+drop_stale(struct group *g)
+{
+    for (struct list *i = g->ready.next, *next; i != &g->ready; i = next) {
+        struct line *l = list_entry(i, struct line, link);
+        next = i->next;
+        if (is_stale(l))
+            lose(g, l);
+    }
+}
+
 /* ---------------------------------------------------------------------------------- requests */
 
 static void
@@ -174,6 +243,7 @@ static bool
 take_ready(struct request *rq)
 {
     struct group *g = rq->g;
+    drop_stale(g);
     for (struct list *i = g->ready.next; i != &g->ready; i = i->next) {
         struct line *l = list_entry(i, struct line, link);
         if (was_tried(rq, (size_t)(l->far - g->fars)))
@@ -183,6 +253,23 @@ take_ready(struct request *rq)
         try_now(rq, l);
         fogi_line_use(l, rq);
         loop_later(&g->a->p->loop, &g->pump);
+        return true;
+    }
+    return false;
+}
+
+/** A line that is being made for the pool is further than a new one would be. */
+static bool
+take_making(struct request *rq)
+{
+    struct group *g = rq->g;
+    for (struct list *i = g->making.next; i != &g->making; i = i->next) {
+        struct line *l = list_entry(i, struct line, link);
+        if (was_tried(rq, (size_t)(l->far - g->fars)) || is_stale(l))
+            continue;
+        g->n_making--;
+        try_now(rq, l);
+        fogi_line_use(l, rq);
         return true;
     }
     return false;
@@ -205,6 +292,16 @@ take_new(struct request *rq)
     return false;
 }
 
+/** The pool ran dry: more of it until there is peace again. */
+static void
+want_more(struct group *g)
+{
+    unsigned pool = g->a->conf->pool;
+    g->wanted = g->wanted < pool ? pool : g->wanted;
+    g->wanted = 2 * g->wanted < LINES_BURST * pool ? 2 * g->wanted : LINES_BURST * pool;
+    loop_later(&g->a->p->loop, &g->pump);
+}
+
 /** Whether a tunnel that has not been tried may come up soon. */
 static bool
 may_come(const struct request *rq)
@@ -223,7 +320,10 @@ serve(struct request *rq)
 {
     struct group *g = rq->g;
     rq->line = NULL;
-    if (take_ready(rq) || take_new(rq))
+    if (take_ready(rq))
+        return;
+    want_more(g);
+    if (take_making(rq) || take_new(rq))
         return;
     if (!may_come(rq)) {
         give_up(rq);
@@ -310,6 +410,18 @@ log_failed(const struct line *l)
                 f->conf->url, f->g->conf->name, l->why);
 }
 
+/** One attempt at a time from now on, and more and more rarely: the server may count them. */
+static void
+pause_pool(struct group *g)
+{
+    unsigned shift = g->failures < LINES_PAUSE_SHIFT ? g->failures : LINES_PAUSE_SHIFT;
+    g->failures++;
+    if (g->paused)
+        return;
+    g->paused = true;
+    fogi_alarm_set(&g->refill, process_now(g->a->p) + (LINES_PAUSE << shift));
+}
+
 static void
 pool_line_failed(struct group *g, const struct line *l)
 {
@@ -320,8 +432,7 @@ pool_line_failed(struct group *g, const struct line *l)
         return;
     }
     g->n_making--;
-    g->paused = true;
-    fogi_alarm_set(&g->refill, process_now(g->a->p) + LINES_PAUSE);
+    pause_pool(g);
 }
 
 void
@@ -333,6 +444,8 @@ fogi_group_line_failed(struct group *g, struct line *l)
     log_failed(l);
     if (!rq)
         pool_line_failed(g, l);
+    if (l->silent)
+        is_mute(f, l->why);
     if (!l->was_ready) {
         g->a->n.lines_failed++;
         strike(f, l->why);
@@ -365,8 +478,10 @@ static void
 on_pong(struct alarm *a)
 {
     struct group *g = list_entry(a, struct group, pong);
+    drop_stale(g);
     for (struct list *i = g->ready.next; i != &g->ready; i = i->next)
         fogi_line_pong(list_entry(i, struct line, link));
+    g->wanted -= g->wanted > g->a->conf->pool ? (g->wanted - g->a->conf->pool + 1) / 2 : 0;
     arm_pong(g);
 }
 
@@ -374,6 +489,7 @@ void
 fogi_group_line_ready(struct group *g, struct line *l)
 {
     g->a->n.lines++;
+    g->failures = 0;
     g->n_making--;
     g->n_ready++;
     is_well(l->far);
@@ -385,17 +501,25 @@ fogi_group_line_ready(struct group *g, struct line *l)
         loop_later(&g->a->p->loop, &g->place);
 }
 
+/** Whether one more line should be made for the pool now. */
+static bool
+wants_line(const struct group *g)
+{
+    unsigned pool = g->a->conf->pool;
+    unsigned wanted = g->wanted > pool && pool ? g->wanted : pool;
+    unsigned most = g->failures ? 1 : wanted > pool ? wanted : LINES_MAKING_MAX;
+    return !g->stopping && !g->paused && g->n_making < most && g->n_ready + g->n_making < wanted;
+}
+
 static void
 fill(struct pump *pump)
 {
     struct group *g = list_entry(pump, struct group, pump);
     struct far *f;
-    while (!g->stopping && !g->paused && g->n_making < LINES_MAKING_MAX &&
-           g->n_ready + g->n_making < g->a->conf->pool && (f = choose(g, NULL))) {
+    while (wants_line(g) && (f = choose(g, NULL))) {
         struct line *l = fogi_line_new(f, NULL);
         if (!l) {
-            g->paused = true;
-            fogi_alarm_set(&g->refill, process_now(g->a->p) + LINES_PAUSE);
+            pause_pool(g);
             return;
         }
         list_push(&g->making, &l->link);
@@ -422,7 +546,7 @@ on_placeable(void *owner)
         return;
     if (!list_is_empty(&g->waiting))
         loop_later(&g->a->p->loop, &g->place);
-    if (!g->paused && g->n_making < LINES_MAKING_MAX && g->n_ready + g->n_making < g->a->conf->pool)
+    if (wants_line(g))
         loop_later(&g->a->p->loop, &g->pump);
 }
 
@@ -539,6 +663,12 @@ fogi_group_resumed(struct group *g)
     for (size_t i = 0; i < g->n_fars; i++)
         if (g->fars[i].conf->kcp)
             fogi_supervisor_resumed(&g->fars[i].sup);
+    for (struct list *i = g->ready.next, *next; i != &g->ready; i = next) {
+        struct line *l = list_entry(i, struct line, link);
+        next = i->next;
+        if (!l->far->conf->kcp) /* whoever was between us has forgotten it */
+            lose(g, l);
+    }
 }
 
 void

@@ -28,9 +28,11 @@
 #define FRONT_TIME FOG_SEC(10)      /* for a local connection to ask (threats S1, S7)        */
 #define FRONT_IDLE FOG_SEC(15 * 60) /* joined, without a byte                               */
 #define LINE_TIME FOG_SEC(10)       /* from making a line to its upgrade                    */
-#define LINE_REPLY FOG_SEC(20)      /* from asking to the reply: the far side dials for 10 s */
-#define LINES_MAKING_MAX 4          /* of a group, for its pool, at once                    */
-#define LINES_PAUSE FOG_SEC(1)      /* after one that failed                                */
+#define LINE_ECHO FOG_SEC(4)        /* from asking to its first byte, before another is asked */
+#define LINE_REPLY FOG_SEC(20)      /* from there to the reply: the far side dials for 10 s */
+#define LINES_MAKING_MAX 4          /* of a group, for its pool, at once; more in a burst   */
+#define LINES_BURST 4               /* times the pool is kept ready after a burst           */
+#define LINES_PAUSE FOG_SEC(1)      /* after one that failed; doubled up to 16 s            */
 #define REQUEST_HOLD FOG_SEC(5)     /* for a tunnel to come up                              */
 #define CHECK_EVERY FOG_SEC(30)     /* of a server over TCP (wire section 6.5)              */
 #define CHECK_SOON FOG_SEC(3)       /* of one that is down                                  */
@@ -76,6 +78,7 @@ struct far {
     int credit;            /* whose turn it is: smooth weighted round robin                   */
     unsigned strikes;      /* checks and uses that failed in a row                            */
     bool down;             /* not chosen while another is well                                */
+    bool mute;             /* it took a request and said nothing: a TCP check proves nothing  */
     struct alarm check;    /* TCP; through a tunnel its supervisor knows better               */
     struct reach *checking;
 };
@@ -90,9 +93,12 @@ struct line {
     struct ws_client ws;
     struct request *rq; /* NULL: for the pool                */
     struct alarm alarm;
-    bool was_ready;  /* stood in the pool                 */
-    const char *why; /* it failed                         */
-    char text[64];   /* for that                          */
+    const struct carrier *carrier; /* of its stream, to be compared; NULL: TCP  */
+    bool was_ready;                /* stood in the pool                         */
+    bool echoed;                   /* there was an answer of some sort to rq    */
+    bool silent;                   /* there was none in time                    */
+    const char *why;               /* it failed                         */
+    char text[80];                 /* for that                          */
 };
 
 /** How a request went. c: taken by the callee where rep is SOCKS_OK. why: a text that stays until
@@ -110,7 +116,7 @@ struct request {
     fog_time since;
     const struct far *by; /* the server used last; NULL: none yet */
     const char *why;      /* of the last failure; NULL: none yet  */
-    char text[64];        /* for that                             */
+    char text[80];        /* for that                             */
     struct pump pump;     /* tells that nobody takes it           */
     request_fn done;
     void *ctx;
@@ -123,11 +129,13 @@ struct group {
     size_t n_fars;
     struct list making, ready, used; /* lines                                     */
     unsigned n_making, n_ready;
+    unsigned wanted;     /* lines to be kept ready: the pool, more after a burst */
     struct list waiting; /* requests for a tunnel that is not up yet     */
     struct alarm pong;   /* of all ready lines at once                   */
     struct alarm refill; /* after a failure                              */
     struct alarm hold;   /* the oldest of waiting has waited long enough */
     bool paused;         /* until refill rings                           */
+    unsigned failures;   /* lines that failed since the last one that stood */
     bool stopping;
     struct pump pump;  /* fills the pool                               */
     struct pump place; /* a tunnel is up: lines wait for it            */
@@ -153,7 +161,9 @@ void fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest
 /** done() will not come. Fine on one that is answered or never asked. */
 void fogi_request_forget(struct request *rq);
 
-/** For agent_line.c: l is upgraded and nobody wants it yet. */
+/** For agent_line.c: whether another server could take rq, which f has. */
+bool fogi_group_has_other(const struct group *g, const struct request *rq, const struct far *f);
+/** ... l is upgraded and nobody wants it yet. */
 void fogi_group_line_ready(struct group *g, struct line *l);
 /** ... l's request is answered by the far side; c: when it succeeded. l goes. */
 void fogi_group_line_answered(struct group *g, struct line *l, struct channel *c, int rep);
@@ -188,6 +198,8 @@ void fogi_front_take(struct agent *a, struct channel *c, const struct fog_addr *
                      enum front_kind kind);
 /** Ends all local connections that have not asked yet; all of them when `now`. */
 void fogi_fronts_end(struct agent *a, bool now);
+/** Ends those that are logging in: the users are about to be others. */
+void fogi_fronts_forget_users(struct agent *a);
 
 /** A request passed on, as the channel it is read from: head, then body, then nothing more. Writing
  *  goes to `below`, which is taken, also when it fails. head: copied. NULL without memory. */

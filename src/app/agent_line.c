@@ -63,7 +63,8 @@ refusal(struct line *l, int rc)
     if (l->ws.status == 401)
         return "it refuses the user or password (or a clock is wrong by over a minute)";
     if (l->ws.status && l->ws.status != 101) {
-        snprintf(l->text, sizeof l->text, "it answers with HTTP %u, it is no gateway",
+        snprintf(l->text, sizeof l->text,
+                 "it answers with HTTP %u: it refuses user or password, or is no gateway",
                  l->ws.status);
         return l->text;
     }
@@ -132,6 +133,10 @@ look(void *ctx)
         failed(l, l->c->why ? l->c->why : "broken");
         return;
     }
+    if (l->rq && !l->echoed && fogi_ws_client_heard(&l->ws)) {
+        l->echoed = true;
+        fogi_alarm_set(&l->alarm, process_now(l->g->a->p) + LINE_REPLY);
+    }
     if (!was_up && l->ws.state == WS_C_POOLED && !l->rq) {
         fogi_alarm_set(&l->alarm, FOG_TIME_NEVER);
         l->was_ready = true;
@@ -181,7 +186,9 @@ on_reached(void *ctx, struct channel *c, enum socks_rep rep, const char *why)
 static void
 on_alarm(struct alarm *a)
 {
-    failed(list_entry(a, struct line, alarm), "no answer in time");
+    struct line *l = list_entry(a, struct line, alarm);
+    l->silent = l->rq && !l->echoed;
+    failed(l, "no answer in time");
 }
 
 static bool
@@ -195,6 +202,7 @@ connect_line(struct line *l)
         return !fogi_reach(&l->reach, &l->g->a->reacher, &f->dest, on_reached, l);
     if (!fogi_supervisor_open(&f->sup, &carrier, &st, &cautious))
         return false;
+    l->carrier = carrier;
     struct channel *c = fogi_channel_stream(carrier, st);
     if (!c) {
         fog_session_reset(carrier->session, st, process_now(carrier->p));
@@ -202,6 +210,14 @@ connect_line(struct line *l)
         return false;
     }
     return begin(l, c);
+}
+
+/** How long l may say nothing to its request. */
+static fog_time
+patience(const struct line *l)
+{
+    bool quick = l->was_ready || fogi_group_has_other(l->g, l->rq, l->far);
+    return quick ? LINE_ECHO : LINE_TIME;
 }
 
 struct line *
@@ -221,7 +237,7 @@ fogi_line_new(struct far *f, struct request *rq)
         fogi_line_free(l);
         return NULL;
     }
-    fogi_alarm_set(&l->alarm, process_now(p) + (rq ? LINE_REPLY : LINE_TIME));
+    fogi_alarm_set(&l->alarm, process_now(p) + (rq ? patience(l) : LINE_TIME));
     return l;
 }
 
@@ -229,9 +245,11 @@ void
 fogi_line_use(struct line *l, struct request *rq)
 {
     l->rq = rq;
-    fogi_alarm_set(&l->alarm, process_now(l->g->a->p) + LINE_REPLY);
+    fogi_alarm_set(&l->alarm, process_now(l->g->a->p) + patience(l));
+    if (!l->c)
+        return; /* begin() will ask */
     int rc = fogi_ws_client_connect(&l->ws, &rq->dest);
-    (void)rc; /* it is pooled, and was not asked before */
+    (void)rc; /* it is for the pool, and was not asked before */
     channel_notify(l->c);
 }
 

@@ -10,6 +10,7 @@
 #define FOGI_PROCESS_H
 
 #include "app/app.h"
+#include "app/status.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "io/hangup.h"
@@ -31,7 +32,7 @@ struct role {
     void (*stop)(void *self); /* end everything now; all handles closing on return              */
     void (*reload)(void *self, const struct conf *from); /* p->conf has changed                   */
     bool rereads; /* a reload reads more than p->conf                              */
-    void (*dump)(void *self, struct stats *out);         /* add counters and states               */
+    void (*dump)(void *self, struct stats *out); /* add counters and states               */
 };
 
 /* clang-format off */
@@ -89,6 +90,7 @@ struct process {
     struct fog_gzip gzip;
     struct rng rng; /* jitter; seeded by the system                                  */
     uv_signal_t signals[4];
+    struct status status;
     struct alarm drain_time;
     struct alarm drained; /* the last relay ended while draining: is all on its way there? */
     enum process_phase phase;

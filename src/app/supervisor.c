@@ -476,6 +476,15 @@ fogi_supervisor_is_up(const struct supervisor *sup)
 }
 
 bool
+fogi_supervisor_trusts(const struct supervisor *sup, const struct carrier *c)
+{
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++)
+        if (sup->slots[i].now && &sup->slots[i].now->carrier == c)
+            return !sup->slots[i].suspect;
+    return false;
+}
+
+bool
 fogi_supervisor_is_busy(const struct supervisor *sup)
 {
     for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {

@@ -100,6 +100,9 @@ uint64_t fogi_supervisor_lately(struct slot *s, const struct fog_session_status 
 /** Whether a tunnel is ready and not in doubt. */
 bool fogi_supervisor_is_up(const struct supervisor *sup);
 
+/** Whether c is one of them that would get new streams: not replaced, not in doubt. */
+bool fogi_supervisor_trusts(const struct supervisor *sup, const struct carrier *c);
+
 /** Whether ending now would lose bytes. */
 bool fogi_supervisor_is_busy(const struct supervisor *sup);
 

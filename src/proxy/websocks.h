@@ -122,6 +122,9 @@ FOG_CHECKED int fogi_ws_client_connect(struct ws_client *c, const struct dest *d
 /** In WS_C_POOLED: puts a PONG into the outbox, unless one still waits there. Nothing elsewhere. */
 void fogi_ws_client_pong(struct ws_client *c);
 
+/** Whether a byte of an answer to fogi_ws_client_connect() has come. */
+bool fogi_ws_client_heard(const struct ws_client *c);
+
 /** Whether the owner may send payload now. */
 bool fogi_ws_client_may_send(const struct ws_client *c);
 

@@ -210,6 +210,12 @@ fogi_ws_client_pong(struct ws_client *c)
 }
 
 bool
+fogi_ws_client_heard(const struct ws_client *c)
+{
+    return c->frame_len > 0;
+}
+
+bool
 fogi_ws_client_may_send(const struct ws_client *c)
 {
     size_t len;

@@ -217,7 +217,7 @@ class Program:
             with open(self.log_path, errors="replace") as f:
                 f.seek(before)
                 text = f.read()
-            found = re.findall(r"^([a-z][a-z0-9_.]*) +(\d+)$", text, re.M)
+            found = re.findall(r"^([a-z]\S*) +(\d+)$", text, re.M)
             # The dump is written at once; a second look that finds no more has seen its end.
             if found and len(found) == dump.last:
                 counters = {name: int(value) for name, value in found}
