@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TURN_BATCHES 16 /* batches read in one turn, so that one socket cannot keep the loop */
+/* Read in one turn, so that one socket cannot keep the loop; and so that what was read is still in
+ * the processor's cache when it is passed on, and is acknowledged soon. */
+#define TURN_BATCHES 16
+#define TURN_BYTES 262144u
 
 struct udp_batch *
 fogi_udp_batch_new(void)
@@ -269,7 +272,7 @@ hand_out(struct udp *u, const union sockaddr_any *name, struct mmsghdr *msg, con
 
 /** Reads one batch and hands it out. False when nothing is left to read, or not now. */
 static bool
-read_batch(struct udp *u)
+read_batch(struct udp *u, size_t *bytes)
 {
     struct mmsghdr msgs[UDP_IN_N];
     struct iovec iov[UDP_IN_N];
@@ -277,8 +280,10 @@ read_batch(struct udp *u)
     union udp_control controls[UDP_IN_N];
     int most = u->merged ? UDP_IN_MERGED_N : UDP_IN_N;
     int n = receive(u, msgs, iov, names, controls, (unsigned)most);
-    for (int i = 0; i < n && u->fd >= 0; i++)
+    for (int i = 0; i < n && u->fd >= 0; i++) {
+        *bytes += msgs[i].msg_len;
         hand_out(u, &names[i], &msgs[i], u->batch->in[i]);
+    }
     if (n < 0 && n != -EAGAIN && n != -EINTR) {
         u->n.hints++;
         u->events->hint(u, n);
@@ -291,8 +296,9 @@ static void
 read_all(struct udp *u)
 {
     fogi_loop_refresh(u->loop);
-    for (int i = 0; i < TURN_BATCHES && u->fd >= 0; i++) {
-        if (!read_batch(u))
+    size_t bytes = 0;
+    for (int i = 0; i < TURN_BATCHES && bytes < TURN_BYTES && u->fd >= 0; i++) {
+        if (!read_batch(u, &bytes))
             return;
     }
 }
