@@ -175,6 +175,23 @@ fogi_udp_connect(struct udp *u, struct loop *l, struct udp_batch *b,
     return err;
 }
 
+uint32_t
+fogi_udp_path(const struct fog_addr *to)
+{
+    union sockaddr_any sa;
+    bool v4 = fogi_addr_is_v4(to);
+    int family = v4 ? AF_INET : AF_INET6, mtu = 0;
+    socklen_t len = fogi_addr_to_system(to, family, &sa), size = sizeof mtu;
+    int fd = open_socket(family, 0);
+    if (fd < 0)
+        return 0;
+    if (connect(fd, &sa.sa, len) ||
+        getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &size))
+        mtu = 0;
+    close(fd);
+    return mtu > 0 ? (uint32_t)mtu : 0;
+}
+
 static void
 on_closed(uv_handle_t *h)
 {

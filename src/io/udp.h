@@ -74,6 +74,9 @@ FOG_CHECKED int fogi_udp_connect(struct udp *u, struct loop *l, struct udp_batch
                                  const struct udp_events *events, const struct fog_addr *to,
                                  uint32_t sockbuf);
 
+/** Bytes of the IP packets that the device on the way to `to` carries; 0: not known. */
+uint32_t fogi_udp_path(const struct fog_addr *to);
+
 /** Closes at once; allowed in every callback but closed. */
 void fogi_udp_close(struct udp *u);
 
