@@ -31,7 +31,7 @@ extern "C" {
 #define FOG_SEGMENTS_MAX 64        /* segments accepted in one datagram               (threats K14) */
 #define FOG_MTU_MIN 64             /* smallest datagram that may be asked for                       */
 #define FOG_MTU_DEFAULT 1250       /* what vproxy sends at most            (wire-vproxy section 1.3) */
-#define FOG_MTU_MAX FOG_DATAGRAM_MAX
+#define FOG_MTU_MAX 65000          /* largest that may be asked for: fits a loopback's IP packet    */
 #define FOG_WND_MAX 65535          /* segments; the wire's wnd field has 16 bits                    */
 #define FOG_HELLO_MAX 16           /* bytes of a hello                                              */
 #define FOG_RATE_MIN 1000          /* bytes per second that may be told at least,                   */
@@ -52,6 +52,8 @@ enum fog_cc {
 struct fog_kcp_options {
     uint32_t conv;            /* conversation id; vproxy: 0. Default 0                              */
     uint32_t mtu;             /* bytes of a datagram we send, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250 */
+    uint32_t mtu_most;        /* ... toward a peer that says it takes so much (fog_arq_peer_takes()), once
+                                 one of that size has arrived. Default 0: never more than mtu        */
     enum fog_cc cc;           /* Default FOG_CC_MODEL                                               */
     uint64_t rate;            /* FOG_CC_RATE: bytes per second, FOG_RATE_MIN..FOG_RATE_MAX; with
                                  each datagram its headers of UDP and IPv4 are counted              */
@@ -129,6 +131,13 @@ FOG_API void fog_arq_free(struct fog_arq *a);
  */
 FOG_API FOG_CHECKED int fog_arq_input(struct fog_arq *a, const void *buf, size_t len, fog_time now);
 
+/**
+ * As fog_arq_input(), but lends buf until fog_arq_keep(), before which none of the five verbs may be
+ * called: what was consumed meanwhile was never copied, the rest is then.
+ */
+FOG_API FOG_CHECKED int fog_arq_lend(struct fog_arq *a, const void *buf, size_t len, fog_time now);
+FOG_API void fog_arq_keep(struct fog_arq *a);
+
 /** Bytes that fog_arq_input() takes now. kcp: always FOG_DATAGRAM_MAX. pipe: what its receive window
  *  has left; at 0, stop reading the carrier. */
 FOG_API size_t fog_arq_input_room(const struct fog_arq *a);
@@ -136,7 +145,7 @@ FOG_API size_t fog_arq_input_room(const struct fog_arq *a);
 /**
  * Writes what should go below now: one datagram (kcp) or the next bytes (pipe). Call until *len is 0.
  *
- * Takes      cap: kcp: at least the mtu, else FOG_E_USAGE.
+ * Takes      cap: kcp: at least mtu and mtu_most, else FOG_E_USAGE.
  * Effect     what is written counts as sent; a datagram the system refuses is simply lost.
  * Returns    FOG_E_USAGE, or 0 with *len = 0 when there is nothing to send at this time
  * Cost       O(segments written).
@@ -212,6 +221,15 @@ FOG_API void fog_arq_consume(struct fog_arq *a, size_t len, fog_time now);
  */
 FOG_API void fog_arq_set_rate(struct fog_arq *a, uint64_t rate, fog_time now);
 
+/**
+ * Tells what the peer says of itself: that it takes datagrams of so many bytes. Larger ones than
+ * mtu are then sent, up to mtu_most, as soon as a first one has arrived; most of that is padding. A
+ * path that does not carry it is asked again a few times, then left alone.
+ *
+ * Effect     none on a pipe.
+ */
+FOG_API void fog_arq_peer_takes(struct fog_arq *a, uint32_t bytes);
+
 /** Counters of an engine; each only grows. */
 struct fog_arq_counters {
     uint64_t datagrams_in, datagrams_out; /* kcp; pipe counts calls                                  */
@@ -249,6 +267,7 @@ struct fog_arq_status {
     size_t queued;              /* bytes committed but never sent                                    */
     uint32_t flight_segs;       /* segments sent and not acknowledged                                */
     uint32_t peer_wnd;          /* segments, as last advertised                                      */
+    uint32_t mtu;               /* bytes of a datagram we send now; pipe: 0                          */
     uint64_t rate;              /* bytes per second, as told; 0: none was told                       */
     fog_time srtt_us, rttvar_us, rto_us; /* 0 before the first sample (rto: 200 ms)                  */
     fog_time last_input;        /* when something valid last arrived; creation before that           */

@@ -69,8 +69,8 @@ struct fog_alloc {
 /** malloc and free of the C library. */
 FOG_API const struct fog_alloc *fog_alloc_libc(void);
 
-/** Datagrams of more bytes are dropped (threats K21). */
-#define FOG_DATAGRAM_MAX 2048
+/** What UDP over IPv4 carries at most: datagrams of more bytes are dropped (threats K21). */
+#define FOG_DATAGRAM_MAX 65507
 
 /** An Internet address and port. IPv4 is kept as ::ffff:a.b.c.d, so equal peers compare equal
  *  byte for byte. Unused bytes are zero. */

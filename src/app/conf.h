@@ -78,7 +78,9 @@ struct conf {
     uint32_t hold_s;        /* client: seconds a local connection waits for a tunnel, 0..300;
                                0: closed at once. Default 5                                       */
     bool compress;          /* send DATA with the gzip flag. Default false                        */
-    uint32_t mtu;           /* bytes of a datagram, FOG_MTU_MIN..FOG_MTU_MAX. Default 1250        */
+    uint32_t mtu;           /* bytes of a datagram, FOG_MTU_MIN..FOG_MTU_MAX; over 1250 only where
+                               the peer and the path take it. 0: the client 1250, or as much as
+                               loopback carries; the server what the client takes. Default 0      */
     uint32_t sndwnd;        /* segments in flight, 1..65535; 0: as the recovery needs. Default 0  */
     uint32_t rcvwnd;        /* segments accepted ahead, 1..65535; 0: likewise. Default 0          */
     uint32_t sockbuf;       /* bytes asked of the system for each direction of a UDP socket,

@@ -35,8 +35,8 @@ const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
         NOW,  NONE,   hold_s,      "SECONDS",     "how long connections wait for a tunnel")
     ROW(COMPRESS,    "--compress",    0,   BOOL,     BOTH,   0, 0, 0,
         NEXT, SERVER, compress,    "",            "send with gzip where that is shorter")
-    ROW(MTU,         "--mtu",         0,   UINT,     BOTH,   FOG_MTU_MIN, FOG_MTU_MAX, FOG_MTU_DEFAULT,
-        NEXT, SERVER, mtu,         "BYTES",       "largest datagram sent")
+    ROW(MTU,         "--mtu",         0,   UINT,     BOTH,   FOG_MTU_MIN, FOG_MTU_MAX, 0,
+        NEXT, SERVER, mtu,         "BYTES",       "largest datagram, where the path takes it")
     ROW(SNDWND,      "--sndwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 0,
         NEXT, SERVER, sndwnd,      "SEGMENTS",    "most segments in flight")
     ROW(RCVWND,      "--rcvwnd",      0,   UINT,     BOTH,   1, FOG_WND_MAX, 0,

@@ -27,7 +27,7 @@ fogi_supervisor_lately(struct slot *s, const struct fog_session_status *st)
 static uint64_t
 busyness(struct slot *s, const struct fog_session_status *st)
 {
-    uint64_t out = st->arq.queued + (uint64_t)st->arq.flight_segs * s->sup->p->conf.mtu;
+    uint64_t out = st->arq.queued + (uint64_t)st->arq.flight_segs * st->arq.mtu;
     return (out + fogi_supervisor_lately(s, st)) / BUSY_UNIT << 32 | st->mux.streams;
 }
 

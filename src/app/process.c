@@ -293,14 +293,15 @@ fogi_process_add_udp(struct process *p, const struct udp_counters *n)
 const char *
 fogi_process_how(const struct conf *c, char buf[HOW_MAX])
 {
-    char fast[16], up[16], down[16], snd[16], rcv[16];
+    char fast[16], up[16], down[16], mtu[16], snd[16], rcv[16];
     fogi_conf_text(c, CONF_KEY_FAST, fast, sizeof fast);
     fogi_conf_text(c, CONF_KEY_UP, up, sizeof up);
     fogi_conf_text(c, CONF_KEY_DOWN, down, sizeof down);
+    fogi_conf_text(c, CONF_KEY_MTU, mtu, sizeof mtu);
     fogi_conf_text(c, CONF_KEY_SNDWND, snd, sizeof snd);
     fogi_conf_text(c, CONF_KEY_RCVWND, rcv, sizeof rcv);
-    snprintf(buf, HOW_MAX, "fast %s, up %s, down %s, mtu %u, windows %s and %s", fast, up, down,
-             c->mtu, snd, rcv);
+    snprintf(buf, HOW_MAX, "fast %s, up %s, down %s, mtu %s, windows %s and %s", fast, up, down,
+             mtu, snd, rcv);
     return buf;
 }
 
@@ -324,7 +325,9 @@ fogi_process_session_options(struct process *p, enum fog_role role, struct fog_s
     if (err)
         return err;
     o->kcp.ts_base = ts;
-    o->kcp.mtu = c->mtu;
+    if (c->mtu && c->mtu < FOG_MTU_DEFAULT)
+        o->kcp.mtu = c->mtu;
+    o->kcp.mtu_most = c->mtu || role == FOG_CLIENT ? c->mtu : FOG_MTU_MAX;
     if (c->fast) {
         if (fog_kcp_options_fast(&o->kcp, c->fast))
             return UV_EINVAL;

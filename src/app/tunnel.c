@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PIPE_PIECE 65536       /* bytes moved at once between session and TCP               */
+#define PATH_LOCAL 65000u      /* no device but loopback carries IP packets of so many bytes  */
 #define FULL_RETRY FOG_MS(100) /* a full carrier says when it is free; this is only in case */
 
 struct tunnel_bytes {
@@ -286,16 +287,27 @@ fogi_tunnel_close(struct tunnel *t, const char *reason)
     fogi_alarm_close(&t->alarm, on_alarm_closed);
 }
 
+/** Whether nothing but this machine lies between us and `to`, and nobody has said how large
+ * datagrams may be: then they may be as large as they get. */
+static bool
+local_path(const struct process *p, const struct fog_addr *to)
+{
+    const struct conf *c = &p->conf;
+    return c->via == FOG_VIA_KCP && !c->mtu && !c->fast && fogi_udp_path(to) >= PATH_LOCAL;
+}
+
 /** Memory, session and timer of a tunnel; its carrier comes next. */
 static int
 new_tunnel(struct tunnel **out, struct process *p, const struct tunnel_events *events, void *owner,
-           enum fog_role role)
+           enum fog_role role, const struct fog_addr *to)
 {
     struct fog_session_options o;
     struct fog_session *s;
     int err = fogi_process_session_options(p, role, &o);
     if (err)
         return err;
+    if (to && local_path(p, to))
+        o.kcp.mtu_most = FOG_MTU_MAX;
     struct tunnel *t = p->al.alloc(p->al.ctx, sizeof *t);
     if (!t)
         return UV_ENOMEM;
@@ -376,7 +388,7 @@ fogi_tunnel_dial(struct tunnel **out, struct process *p, const struct tunnel_eve
                  void *owner, const struct fog_addr *to)
 {
     struct tunnel *t;
-    int err = new_tunnel(&t, p, events, owner, FOG_CLIENT);
+    int err = new_tunnel(&t, p, events, owner, FOG_CLIENT, to);
     if (err)
         return err;
     t->peer = *to;
@@ -400,7 +412,7 @@ fogi_tunnel_accept(struct tunnel **out, struct process *p, const struct tunnel_e
                    void *owner, uv_stream_t *listener)
 {
     struct tunnel *t;
-    int err = new_tunnel(&t, p, events, owner, FOG_SERVER);
+    int err = new_tunnel(&t, p, events, owner, FOG_SERVER, NULL);
     if (err)
         return err;
     err = uv_tcp_init(&p->loop.uv, &t->tcp);

@@ -14,7 +14,21 @@ fog_arq_free(struct fog_arq *a)
 int
 fog_arq_input(struct fog_arq *a, const void *buf, size_t len, fog_time now)
 {
-    return a->ops->input(a, buf, len, now);
+    int rc = a->ops->lend(a, buf, len, now);
+    a->ops->keep(a);
+    return rc;
+}
+
+int
+fog_arq_lend(struct fog_arq *a, const void *buf, size_t len, fog_time now)
+{
+    return a->ops->lend(a, buf, len, now);
+}
+
+void
+fog_arq_keep(struct fog_arq *a)
+{
+    a->ops->keep(a);
 }
 
 size_t
@@ -95,6 +109,12 @@ uint64_t
 fog_arq_acked(const struct fog_arq *a)
 {
     return a->ops->acked(a);
+}
+
+void
+fog_arq_peer_takes(struct fog_arq *a, uint32_t bytes)
+{
+    a->ops->peer_takes(a, bytes);
 }
 
 void

@@ -11,7 +11,8 @@
 /** The verbs of arq.h, one for one. None may be NULL. */
 struct arq_ops {
     void (*free)(struct fog_arq *a);
-    int (*input)(struct fog_arq *a, const void *buf, size_t len, fog_time now);
+    int (*lend)(struct fog_arq *a, const void *buf, size_t len, fog_time now);
+    void (*keep)(struct fog_arq *a);
     size_t (*input_room)(const struct fog_arq *a);
     int (*output)(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time now);
     fog_time (*deadline)(const struct fog_arq *a, enum fog_why *why);
@@ -24,6 +25,7 @@ struct arq_ops {
     void (*consume)(struct fog_arq *a, size_t len, fog_time now);
     void (*status)(const struct fog_arq *a, struct fog_arq_status *st);
     uint64_t (*acked)(const struct fog_arq *a);
+    void (*peer_takes)(struct fog_arq *a, uint32_t bytes);
     void (*set_rate)(struct fog_arq *a, uint64_t rate, fog_time now);
 };
 

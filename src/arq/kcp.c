@@ -12,13 +12,17 @@
  * above is made late. */
 #define QUEUE_BYTES 16384
 #define QUEUE_AHEAD FOG_MS(4)
+/* Waiting and under way, all in all: more than as many small segments as the default window. */
+#define SEND_BYTES ((size_t)32 << 20)
 /* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB,
  * when a peer makes us keep them all; they come from the memory that all sessions share. */
 #define WINDOW 24576
 #define BLACKOUT FOG_SEC(1)
+#define SILENCE 3            /* timeouts in a row: the path may have changed */
 #define ACK_DELAY FOG_MS(10) /* a vproxy peer answers at clock ticks */
 /* Segments that a stranger may make us keep. More are told, so that an honest one keeps sending. */
 #define STRANGER_SEGS 2
+#define STRANGER_BYTES 2048
 
 static_assert(sizeof(struct kcp) <= 2048, "an idle engine is small");
 
@@ -69,11 +73,12 @@ fog_kcp_options_init(struct fog_kcp_options *o)
 static bool
 options_are_good(const struct fog_kcp_options *o)
 {
-    return o->mtu >= FOG_MTU_MIN && o->mtu <= FOG_MTU_MAX && o->snd_wnd >= 1 &&
-           o->snd_wnd <= FOG_WND_MAX && o->rcv_wnd >= 1 && o->rcv_wnd <= FOG_WND_MAX &&
-           o->rto_min_us >= FOG_MS(1) && o->rto_min_us <= RTT_RTO_MAX && o->rto_slack_us >= 0 &&
-           o->rto_slack_us <= RTT_RTO_MAX && o->reorder_segs >= 1 &&
-           o->reorder_segs <= LOSS_REORDER_MAX && o->dead_us > 0 && o->zero_wnd_us > 0 &&
+    return o->mtu >= FOG_MTU_MIN && o->mtu <= FOG_MTU_MAX && o->mtu_most <= FOG_MTU_MAX &&
+           o->snd_wnd >= 1 && o->snd_wnd <= FOG_WND_MAX && o->rcv_wnd >= 1 &&
+           o->rcv_wnd <= FOG_WND_MAX && o->rto_min_us >= FOG_MS(1) &&
+           o->rto_min_us <= RTT_RTO_MAX && o->rto_slack_us >= 0 && o->rto_slack_us <= RTT_RTO_MAX &&
+           o->reorder_segs >= 1 && o->reorder_segs <= LOSS_REORDER_MAX && o->dead_us > 0 &&
+           o->zero_wnd_us > 0 &&
            (o->cc != FOG_CC_RATE || (o->rate >= FOG_RATE_MIN && o->rate <= FOG_RATE_MAX)) &&
            o->cc <= FOG_CC_RATE && o->rotate_after >= 1 && o->hello_len <= FOG_HELLO_MAX;
 }
@@ -93,6 +98,7 @@ fogi_kcp_lost(struct kcp *k, uint32_t number)
 {
     const struct tx *t = txlog_at(&k->log, number);
     k->n.lost++;
+    fogi_size_lost(&k->size, number, k->now);
     if (seq_in(t->sn, k->snd.una, k->snd.next) && snd_at(&k->snd, t->sn)->tx == number)
         fogi_snd_lose(&k->snd, t->sn);
 }
@@ -175,6 +181,8 @@ kcp_tick(struct fog_arq *a, fog_time now)
         if (overdue) {
             if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
                 k->cc.ops->timeout(&k->cc);
+            if (k->loss.backoff >= SILENCE && fogi_size_silent(&k->size, now))
+                fogi_kcp_resize(k);
             fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
             if (k->loss.timed && !k->loss.sparing)
                 probe_oldest(k);
@@ -247,8 +255,10 @@ kcp_writable(const struct fog_arq *a)
     size_t soon = pace_within(&k->pace, QUEUE_AHEAD);
     room = room < under_way ? room : under_way;
     room = (room < soon ? room : soon) + QUEUE_BYTES;
-    size_t queued = snd_queued(&k->snd);
-    return k->failed || room <= queued ? 0 : room - queued;
+    size_t queued = snd_queued(&k->snd), held = bytes_len(&k->snd.q);
+    if (k->failed || room <= queued || held >= SEND_BYTES)
+        return 0;
+    return room - queued < SEND_BYTES - held ? room - queued : SEND_BYTES - held;
 }
 
 static int
@@ -319,6 +329,7 @@ kcp_status(const struct fog_arq *a, struct fog_arq_status *st)
         .queued = snd_queued(&k->snd),
         .flight_segs = k->snd.flight,
         .peer_wnd = k->cc.peer_wnd,
+        .mtu = k->o.mtu,
         .rate = k->o.cc == FOG_CC_RATE ? k->o.rate : 0,
         .srtt_us = k->rtt.srtt_us,
         .rttvar_us = k->rtt.rttvar_us,
@@ -367,6 +378,30 @@ kcp_set_rate(struct fog_arq *a, uint64_t rate, fog_time now)
     fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), now);
 }
 
+void
+fogi_kcp_resize(struct kcp *k)
+{
+    k->o.mtu = size_now(&k->size);
+    k->mss = k->o.mtu - FOG_KCP_HEADER;
+    k->cc.mtu = k->cc.model.mtu = k->o.mtu;
+    /* Who takes large ones is of our kind and does not wait for a tick to answer. */
+    k->cc.model.ack_delay = k->size.state == SIZE_LARGE ? 0 : ACK_DELAY;
+    k->pace.mtu = k->o.mtu + kcp_headers(k);
+    fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), k->now);
+}
+
+static void
+kcp_peer_takes(struct fog_arq *a, uint32_t bytes)
+{
+    fogi_size_agree(&kcp_of(a)->size, bytes);
+}
+
+static void
+kcp_keep(struct fog_arq *a)
+{
+    fogi_rcv_keep(&kcp_of(a)->rcv);
+}
+
 static void
 kcp_free(struct fog_arq *a)
 {
@@ -386,7 +421,8 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
 {
     static const struct arq_ops ops = {
         .free = kcp_free,
-        .input = fogi_kcp_input,
+        .lend = fogi_kcp_input,
+        .keep = kcp_keep,
         .input_room = kcp_input_room,
         .output = fogi_kcp_output,
         .deadline = kcp_deadline,
@@ -399,6 +435,7 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
         .consume = kcp_consume,
         .status = kcp_status,
         .acked = kcp_acked,
+        .peer_takes = kcp_peer_takes,
         .set_rate = kcp_set_rate,
     };
     *a = NULL;
@@ -432,7 +469,10 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
     fogi_rcv_init(&k->rcv, o->rcv_sn, o->rcv_wnd);
     if (o->validate && o->rcv_wnd > STRANGER_SEGS)
         k->rcv.most = STRANGER_SEGS;
+    if (o->validate)
+        k->rcv.most_bytes = STRANGER_BYTES;
     fogi_acks_init(&k->acks, 2 * o->rcv_wnd);
+    fogi_size_init(&k->size, o->mtu, o->mtu_most);
     fogi_hello_init(&k->hello, o->hello, o->hello_len);
     *a = &k->arq;
     return FOG_OK;

@@ -96,6 +96,7 @@ prove(struct kcp *k)
     k->validated = true;
     k->loss.sparing = false;
     k->rcv.most = k->o.rcv_wnd;
+    k->rcv.most_bytes = RCV_BYTES;
     kcp_event(k, FOG_ARQ_VALIDATED);
 }
 
@@ -125,6 +126,14 @@ was_late(struct kcp *k, const struct tx *t, fog_time took)
         k->cc.ops->spurious(&k->cc);
 }
 
+/* Transmission `number` has arrived. */
+static void
+path_carried(struct kcp *k, uint32_t number)
+{
+    if (fogi_size_arrived(&k->size, number))
+        fogi_kcp_resize(k);
+}
+
 /* The segment sn arrived, by the transmission t as far as known; none of its transmissions is
  * waited for any more. */
 static void
@@ -143,10 +152,12 @@ segment_arrived(struct kcp *k, uint32_t sn, const struct tx *t, fog_time now)
             was_late(k, last, now - last->sent_at);
         if (!t && g->sends == 1) {
             t = last;
+            path_carried(k, g->tx);
             if (k->rtt.srtt_us == 0) /* its ACK was lost: better too long than unknown */
                 fogi_rtt_sample(&k->rtt, now - t->sent_at);
         }
     }
+    fogi_size_gone(&k->size, sn, now);
     if (t)
         fogi_cc_segment(&k->cc, t->first);
     fogi_rate_arrived(&k->rate, &k->sample, t, bytes, now);
@@ -188,6 +199,7 @@ on_ack(struct kcp *k, const struct seg *s, fog_time now)
         tell_outcome(k, t);
     fogi_txlog_resolve(&k->log, t, TX_ACKED);
     fogi_loss_acked(&k->loss, txlog_number(&k->log, s->ts));
+    path_carried(k, txlog_number(&k->log, s->ts));
     prove(k);
     if (!known)
         segment_arrived(k, s->sn, t, now);
@@ -275,7 +287,7 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
         fogi_reopen_stop(&k->reopen);
         kcp_count(k, &k->n_taken);
     }
-    k->acks_for++;
+    k->acks_for += s->len <= RCV_SMALL ? 1 : s->len / RCV_SMALL;
 }
 
 /* The peer's hello came: it may be of our kind. */

@@ -18,6 +18,7 @@
 #include "arq/rate.h"
 #include "arq/rcv.h"
 #include "arq/rtt.h"
+#include "arq/size.h"
 #include "arq/snd.h"
 #include "arq/txlog.h"
 
@@ -37,9 +38,8 @@ struct kcp {
     struct pace pace;
     struct copies copies;
     struct rate rate;
+    struct size size;          /* of datagrams; o.mtu is what it says now */
     struct rate_sample sample; /* of the datagram being taken in                    */
-    bool mapped;               /* the peer has sent a map                              */
-    uint8_t probes_left;       /* lost segments that may leave whatever is on its way */
     fog_time latest_rtt;       /* of the newest transmission that datagram names; 0: none */
     fog_time latest_at;        /* when that had left                                   */
     uint32_t mss;              /* bytes of payload in a full segment                   */
@@ -51,7 +51,9 @@ struct kcp {
     fog_time waiting_since; /* when the oldest wait for an answer began             */
     struct tx asked;        /* the last WASK: not in the log, as no segment left with it */
     uint32_t asked_ts;
-    fog_time retry_at; /* memory was short: no data before; 0: it was not      */
+    bool mapped;         /* the peer has sent a map                                 */
+    uint8_t probes_left; /* lost segments that may leave whatever is on its way     */
+    fog_time retry_at;   /* memory was short: no data before; 0: it was not      */
 
     /* receiving */
     struct rcv rcv;
@@ -161,6 +163,9 @@ kcp_data_waits(const struct kcp *k)
 
 int fogi_kcp_input(struct fog_arq *a, const void *buf, size_t len, fog_time now);
 int fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time now);
+
+/** Datagrams are as large as k->size says from now on. */
+void fogi_kcp_resize(struct kcp *k);
 
 /** Ends the engine with an error that the event tells. */
 void fogi_kcp_fail(struct kcp *k, int err);

@@ -206,7 +206,7 @@ put_copies(struct kcp *k, struct writer *w, fog_time now)
         if (!fogi_copies_next(&k->copies, &c, now) || !seq_in(c.sn, k->snd.una, k->snd.next))
             continue;
         const struct snd_seg *g = snd_at(&k->snd, c.sn);
-        if (g->state != SND_FLYING || g->tx != c.tx || !log_room(k, now))
+        if (g->state != SND_FLYING || g->tx != c.tx || !fits(w, g->len) || !log_room(k, now))
             continue;
         fogi_snd_copy(&k->snd, c.sn, payload_at(w));
         put_push(k, w, c.sn, now);
@@ -261,6 +261,24 @@ put_new(struct kcp *k, struct writer *w, fog_time now)
     }
 }
 
+/* Fills the datagram up where its newest segment is to ask the path for a larger size. Whoever
+ * speaks KCP skips the payload of a WINS. More has to wait behind it: small talk gains nothing by
+ * large datagrams, and what follows tells soon when this one is lost. */
+static void
+put_padding(struct kcp *k, struct writer *w, fog_time now)
+{
+    size_t want = k->size.large, least = w->len + FOG_KCP_HEADER;
+    if (w->payload == w->copied || !size_asks(&k->size, now) || k->loss.backoff > 0 ||
+        snd_queued(&k->snd) == 0 || !txlog_at(&k->log, k->log.next - 1)->first)
+        return;
+    if (want <= least + FOG_HELLO_MAX || w->segs >= FOG_SEGMENTS_MAX)
+        return;
+    w->room = want;
+    memset(payload_at(w), 0, want - least);
+    put(k, w, SEG_WINS, SN_NOBODY(k), 0, want - least);
+    fogi_size_asked(&k->size, k->log.next - 1, k->snd.next - 1);
+}
+
 static void
 put_data(struct kcp *k, struct writer *w, fog_time now)
 {
@@ -279,10 +297,16 @@ anything_waits(const struct kcp *k, fog_time now)
            now >= fogi_reopen_deadline(&k->reopen) || now >= fogi_hello_deadline(&k->hello);
 }
 
-/* Bytes of the next datagram: the mtu, less where the 3x rule says so. */
+/* Bytes of the next datagram: the mtu, less where the 3x rule says so, more for what was cut when
+ * the mtu was larger. */
 static size_t
 room_of(const struct kcp *k)
 {
+    if (k->snd.n_lost > 0) {
+        size_t first = FOG_KCP_HEADER + (size_t)snd_at(&k->snd, k->snd.lost_first)->len;
+        if (first > k->o.mtu)
+            return first;
+    }
     if (k->validated)
         return k->o.mtu;
     uint64_t may = AMPLIFICATION * k->n.bytes_in - k->n.bytes_out;
@@ -296,8 +320,10 @@ sent(struct kcp *k, const struct writer *w, fog_time now)
     k->n.datagrams_out++;
     k->n.bytes_out += w->len;
     fogi_reopen_told(&k->reopen, rcv_window(&k->rcv));
-    if (w->payload > w->copied)
-        fogi_pace_sent(&k->pace, w->len - w->copied + kcp_headers(k), now);
+    if (w->payload <= w->copied)
+        return;
+    size_t paced = w->len - w->copied; /* padding, and what was cut large, is not */
+    fogi_pace_sent(&k->pace, (paced < k->o.mtu ? paced : k->o.mtu) + kcp_headers(k), now);
 }
 
 int
@@ -305,7 +331,7 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
 {
     struct kcp *k = kcp_of(a);
     *len = 0;
-    if (cap < k->o.mtu)
+    if (cap < k->o.mtu || cap < k->o.mtu_most)
         return FOG_E_USAGE;
     k->now = now;
     if (k->failed || k->held_back)
@@ -316,6 +342,7 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
     put_hello(k, &w, w.len > 0 || kcp_data_waits(k), now);
     put_copies(k, &w, now);
     put_data(k, &w, now);
+    put_padding(k, &w, now);
     if (w.len > 0) {
         sent(k, &w, now);
     } else if (w.room < k->o.mtu && k->retry_at == 0 && anything_waits(k, now)) {
@@ -323,7 +350,7 @@ fogi_kcp_output(struct fog_arq *a, void *buf, size_t cap, size_t *len, fog_time 
         k->n.limit_amplification_hit++;
     }
     if (w.payload && k->snd.n_lost == 0 && kcp_room(k) > 0 &&
-        (snd_queued(&k->snd) == 0 || kcp_window_free(k) == 0))
+        (snd_queued(&k->snd) == 0 || k->loss.backoff > 0 || kcp_window_free(k) == 0))
         fogi_rate_idle(&k->rate, k->log.out_bytes);
     if (bytes_len(&k->snd.q) == 0)
         fogi_bytes_consume(&k->snd.q, &k->mem, 0); /* a page reserved but never filled */

@@ -35,6 +35,8 @@
 struct loss {
     uint32_t reorder; /* transmissions                                          */
     bool timed;
+    bool has_largest;
+    bool sparing;
     bool late_seen;     /* timed: something given up had only been late           */
     fog_time window;    /* timed: reordering that is waited for                   */
     fog_time window_at; /* when it last changed                                   */
@@ -46,8 +48,6 @@ struct loss {
     fog_time now;
     uint32_t head;    /* all numbers before it are resolved */
     uint32_t largest; /* newest number that arrived */
-    bool has_largest;
-    bool sparing;
     uint32_t bought;  /* sparing: tries beyond the first three transmissions */
     uint32_t backoff; /* timeouts since something arrived */
     fog_time timeout_at;

@@ -186,6 +186,19 @@ pipe_set_rate(struct fog_arq *a, uint64_t rate, fog_time now)
     (void)a, (void)rate, (void)now;
 }
 
+/* What is lent is copied at once: a stream's pieces are joined. */
+static void
+pipe_keep(struct fog_arq *a)
+{
+    (void)a;
+}
+
+static void
+pipe_peer_takes(struct fog_arq *a, uint32_t bytes)
+{
+    (void)a, (void)bytes;
+}
+
 static void
 pipe_free(struct fog_arq *a)
 {
@@ -202,7 +215,8 @@ fog_pipe_new(struct fog_arq **a, size_t window, const struct fog_alloc *al, fog_
 {
     static const struct arq_ops ops = {
         .free = pipe_free,
-        .input = pipe_input,
+        .lend = pipe_input,
+        .keep = pipe_keep,
         .input_room = pipe_input_room,
         .output = pipe_output,
         .deadline = pipe_deadline,
@@ -215,6 +229,7 @@ fog_pipe_new(struct fog_arq **a, size_t window, const struct fog_alloc *al, fog_
         .consume = pipe_consume,
         .status = pipe_status,
         .acked = pipe_acked,
+        .peer_takes = pipe_peer_takes,
         .set_rate = pipe_set_rate,
     };
     *a = NULL;

@@ -9,7 +9,8 @@
 void
 fogi_rcv_init(struct rcv *r, uint32_t sn, uint32_t wnd)
 {
-    *r = (struct rcv){.read = sn, .next = sn, .top = sn, .wnd = wnd, .most = wnd};
+    *r = (struct rcv){.read = sn, .next = sn, .top = sn, .wnd = wnd, .most = wnd, .kept = sn};
+    r->most_bytes = RCV_BYTES;
 }
 
 static struct slot *
@@ -67,6 +68,9 @@ fogi_rcv_judge(const struct rcv *r, uint32_t sn, uint16_t len)
         return RCV_BEYOND;
     if (ahead < r->cap && slot_at(r, sn)->filled)
         return RCV_EARLY;
+    /* The next one lets those behind it go: refusing it for their sake would be for ever. */
+    if (r->bytes + len > (sn == r->next ? 2 : 1) * r->most_bytes)
+        return RCV_BEYOND;
     return len == 0 && r->empty_run >= RCV_EMPTY_MAX ? RCV_EMPTY : RCV_NEW;
 }
 
@@ -90,7 +94,8 @@ plan(const struct rcv *r, const struct seg *segs, unsigned n, struct rcv_stage s
         if (segs[i].cmd != SEG_PUSH)
             continue;
         /* Judged as if it had payload: whether an empty one is taken shows only when applied. */
-        enum rcv_verdict v = fogi_rcv_judge(r, segs[i].sn, 1);
+        uint16_t len = segs[i].len ? segs[i].len : 1;
+        enum rcv_verdict v = fogi_rcv_judge(r, segs[i].sn, len);
         if (v == RCV_EARLY || (v == RCV_NEW && (r->kin || segs[i].sn != next)))
             ++*early;
         if (v != RCV_NEW)
@@ -122,7 +127,6 @@ fogi_rcv_stage(struct rcv *r, struct acks *acks, struct mem *m, const struct seg
             fogi_rcv_settle(r, m);
             return false;
         }
-        memcpy(st[i].data, segs[i].data, segs[i].len);
     }
     return true;
 }
@@ -137,6 +141,35 @@ advance(struct rcv *r)
         *slot_at(r, r->read++) = (struct slot){0};
         r->filled--;
     }
+}
+
+/* Puts the payload of s into its slot; one in order stays where it is for now. */
+static void
+fill(struct rcv *r, const struct seg *s, uint8_t *data, bool in_order)
+{
+    struct slot *slot = slot_at(r, s->sn);
+    *slot = (struct slot){.data = data, .len = s->len, .filled = true};
+    r->filled++;
+    r->bytes += s->len;
+    if (s->len > r->large)
+        r->large = s->len;
+    if (s->len > 0 && in_order)
+        slot->lent = s->data;
+    else if (s->len > 0)
+        memcpy(data, s->data, s->len);
+}
+
+void
+fogi_rcv_keep(struct rcv *r)
+{
+    uint32_t sn = seq_lt(r->kept, r->read) ? r->read : r->kept;
+    for (; sn != r->next; sn++) {
+        struct slot *slot = slot_at(r, sn);
+        if (slot->lent)
+            memcpy(slot->data, slot->lent, slot->len);
+        slot->lent = NULL;
+    }
+    r->kept = r->next;
 }
 
 void
@@ -182,10 +215,9 @@ fogi_rcv_put(struct rcv *r, struct acks *acks, struct mem *m, const struct seg *
     if (v != RCV_NEW)
         return v;
 
-    *slot_at(r, s->sn) = (struct slot){.data = st->data, .len = s->len, .filled = true};
-    r->filled++;
-    r->empty_run = s->len == 0 ? (uint8_t)(r->empty_run + 1) : 0;
     bool fills = seq_lt(s->sn, r->top), in_order = s->sn == r->next;
+    fill(r, s, st->data, in_order);
+    r->empty_run = s->len == 0 ? (uint8_t)(r->empty_run + 1) : 0;
     if (!fills)
         r->top = s->sn + 1;
     if (r->kin && fills && r->top - s->sn <= RCV_NEAR && ++r->near % RCV_NEAR_NAMED == 0)
@@ -214,7 +246,7 @@ fogi_rcv_peek(const struct rcv *r, size_t *len)
         return NULL;
     const struct slot *s = slot_at(r, r->read);
     *len = (size_t)(s->len - r->off);
-    return s->data + r->off;
+    return (s->lent ? s->lent : s->data) + r->off;
 }
 
 void
@@ -227,6 +259,7 @@ fogi_rcv_consume(struct rcv *r, struct mem *m, size_t len)
     if (r->off < s->len)
         return;
     mem_put(m, s->data, s->len);
+    r->bytes -= s->len;
     *s = (struct slot){0};
     r->off = 0;
     r->read++;

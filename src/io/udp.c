@@ -6,11 +6,15 @@
 #include "io/udp_batch.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define TURN_BATCHES 16 /* batches read in one turn, so that one socket cannot keep the loop */
+/* Read in one turn, so that one socket cannot keep the loop; and so that what was read is still in
+ * the processor's cache when it is passed on, and is acknowledged soon. */
+#define TURN_BATCHES 16
+#define TURN_BYTES 262144u
 
 struct udp_batch *
 fogi_udp_batch_new(void)
@@ -69,6 +73,14 @@ ask_for_local(int fd, int family)
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
 }
 
+/** Lets the system join equal datagrams of one sender. Older ones cannot. */
+static bool
+ask_for_merged(int fd)
+{
+    int on = 1;
+    return !setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+}
+
 static int
 bind_socket(int family, const struct fog_addr *at, uint32_t sockbuf, bool any)
 {
@@ -112,6 +124,7 @@ attach(struct udp *u, struct loop *l, struct udp_batch *b, const struct udp_even
     u->fd = fd;
     u->family = family;
     u->segments = true;
+    u->merged = ask_for_merged(fd);
     int err = uv_poll_init(&l->uv, &u->poll, fd);
     if (err) {
         close(fd);
@@ -162,6 +175,23 @@ fogi_udp_connect(struct udp *u, struct loop *l, struct udp_batch *b,
     return err;
 }
 
+uint32_t
+fogi_udp_path(const struct fog_addr *to)
+{
+    union sockaddr_any sa;
+    bool v4 = fogi_addr_is_v4(to);
+    int family = v4 ? AF_INET : AF_INET6, mtu = 0;
+    socklen_t len = fogi_addr_to_system(to, family, &sa), size = sizeof mtu;
+    int fd = open_socket(family, 0);
+    if (fd < 0)
+        return 0;
+    if (connect(fd, &sa.sa, len) ||
+        getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &size))
+        mtu = 0;
+    close(fd);
+    return mtu > 0 ? (uint32_t)mtu : 0;
+}
+
 static void
 on_closed(uv_handle_t *h)
 {
@@ -192,11 +222,11 @@ fogi_udp_local(const struct udp *u, struct fog_addr *at)
         fogi_addr_from_system(at, &sa.sa);
 }
 
-/** Finds the address of ours that a datagram came to. */
+/** Finds the address of ours that a message came to, and the size of its datagrams where it holds
+ *  more than one. */
 static void
-read_local(struct msghdr *h, struct fog_addr *local)
+read_control(struct msghdr *h, struct fog_addr *local, size_t *each)
 {
-    memset(local, 0, sizeof *local);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
@@ -210,62 +240,83 @@ read_local(struct msghdr *h, struct fog_addr *local)
             memcpy(&info, CMSG_DATA(c), sizeof info);
             sin.sin_addr = info.ipi_addr;
             fogi_addr_from_system(local, (const struct sockaddr *)(const void *)&sin);
+        } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+            int size;
+            memcpy(&size, CMSG_DATA(c), sizeof size);
+            if (size > 0)
+                *each = (size_t)size;
         }
     }
 }
 
 static int
 receive(struct udp *u, struct mmsghdr *msgs, struct iovec *iov, union sockaddr_any *names,
-        union udp_control *controls)
+        union udp_control *controls, unsigned most)
 {
-    for (int i = 0; i < UDP_IN_N; i++) {
+    bool control = u->many_locals || u->merged;
+    for (unsigned i = 0; i < most; i++) {
         iov[i] = (struct iovec){u->batch->in[i], UDP_IN_BYTES};
         msgs[i].msg_hdr = (struct msghdr){
             .msg_iov = &iov[i],
             .msg_iovlen = 1,
             .msg_name = u->connected ? NULL : &names[i],
             .msg_namelen = u->connected ? 0 : sizeof names[i],
-            .msg_control = u->many_locals ? controls[i].in : NULL,
-            .msg_controllen = u->many_locals ? sizeof controls[i].in : 0,
+            .msg_control = control ? controls[i].in : NULL,
+            .msg_controllen = control ? sizeof controls[i].in : 0,
         };
     }
     u->n.calls_in++;
-    int n = recvmmsg(u->fd, msgs, UDP_IN_N, MSG_DONTWAIT, NULL);
+    int n = recvmmsg(u->fd, msgs, most, MSG_DONTWAIT, NULL);
     return n < 0 ? -errno : n;
 }
 
-/** Reads one batch and hands it out; how many datagrams, or a negative errno. */
-static int
-read_batch(struct udp *u)
+/** Hands out a message, datagram by datagram: all as long as the first, the last maybe shorter. */
+static void
+hand_out(struct udp *u, const union sockaddr_any *name, struct mmsghdr *msg, const uint8_t *bytes)
+{
+    struct fog_addr from = {.port = 0}, local = {.port = 0};
+    size_t left = msg->msg_len, each = left;
+    if (!u->connected)
+        fogi_addr_from_system(&from, &name->sa);
+    read_control(&msg->msg_hdr, &local, &each);
+    do {
+        size_t len = left < each ? left : each;
+        u->events->datagram(u, &from, &local, bytes, len);
+        bytes += len;
+        left -= len;
+    } while (left > 0 && u->fd >= 0);
+}
+
+/** Reads one batch and hands it out. False when nothing is left to read, or not now. */
+static bool
+read_batch(struct udp *u, size_t *bytes)
 {
     struct mmsghdr msgs[UDP_IN_N];
     struct iovec iov[UDP_IN_N];
     union sockaddr_any names[UDP_IN_N];
     union udp_control controls[UDP_IN_N];
-    int n = receive(u, msgs, iov, names, controls);
+    int most = u->merged ? UDP_IN_MERGED_N : UDP_IN_N;
+    int n = receive(u, msgs, iov, names, controls, (unsigned)most);
     for (int i = 0; i < n && u->fd >= 0; i++) {
-        struct fog_addr from = {.port = 0}, local = {.port = 0};
-        if (!u->connected)
-            fogi_addr_from_system(&from, &names[i].sa);
-        if (u->many_locals)
-            read_local(&msgs[i].msg_hdr, &local);
-        u->events->datagram(u, &from, &local, u->batch->in[i], msgs[i].msg_len);
+        *bytes += msgs[i].msg_len;
+        hand_out(u, &names[i], &msgs[i], u->batch->in[i]);
     }
-    return n;
+    if (n < 0 && n != -EAGAIN && n != -EINTR) {
+        u->n.hints++;
+        u->events->hint(u, n);
+        return true;
+    }
+    return n == most;
 }
 
 static void
 read_all(struct udp *u)
 {
     fogi_loop_refresh(u->loop);
-    for (int i = 0; i < TURN_BATCHES && u->fd >= 0; i++) {
-        int n = read_batch(u);
-        if (n == -EAGAIN || n == -EINTR || (n >= 0 && n < UDP_IN_N))
+    size_t bytes = 0;
+    for (int i = 0; i < TURN_BATCHES && bytes < TURN_BYTES && u->fd >= 0; i++) {
+        if (!read_batch(u, &bytes))
             return;
-        if (n < 0) {
-            u->n.hints++;
-            u->events->hint(u, n);
-        }
     }
 }
 

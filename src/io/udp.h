@@ -3,9 +3,9 @@
  * udp.h - one UDP socket, read and written in batches.
  *
  * Decides how datagrams cross the system's border cheaply: many per call, equal ones in one piece
- * where the system can cut them (UDP_SEGMENT). Refuses to know what they hold and to repeat them:
- * what the system does not take is lost, which the layers above expect of a network. Invariant:
- * between two turns nothing waits in here.
+ * where the system can cut them (UDP_SEGMENT) and join them (UDP_GRO). Refuses to know what they
+ * hold and to repeat them: what the system does not take is lost, which the layers above expect of
+ * a network. Invariant: between two turns nothing waits in here.
  */
 #ifndef FOGI_UDP_H
 #define FOGI_UDP_H
@@ -48,11 +48,12 @@ struct udp {
     bool connected;
     bool many_locals; /* bound to all addresses: answers name the one to leave from      */
     bool segments;    /* UDP_SEGMENT works here                                          */
+    bool merged;      /* UDP_GRO works here: a message may hold many datagrams           */
     bool full;        /* waits to become writable                                        */
     struct udp_counters n;
 };
 
-/** Memory for batches, about 200 KiB; NULL without memory. */
+/** Memory for batches, 2.4 MiB at most, of which what is used becomes real; NULL without memory. */
 struct udp_batch *fogi_udp_batch_new(void);
 void fogi_udp_batch_free(struct udp_batch *b);
 
@@ -72,6 +73,9 @@ FOG_CHECKED int fogi_udp_listen(struct udp *u, struct loop *l, struct udp_batch 
 FOG_CHECKED int fogi_udp_connect(struct udp *u, struct loop *l, struct udp_batch *b,
                                  const struct udp_events *events, const struct fog_addr *to,
                                  uint32_t sockbuf);
+
+/** Bytes of the IP packets that the device on the way to `to` carries; 0: not known. */
+uint32_t fogi_udp_path(const struct fog_addr *to);
 
 /** Closes at once; allowed in every callback but closed. */
 void fogi_udp_close(struct udp *u);

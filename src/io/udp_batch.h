@@ -15,16 +15,25 @@
 
 #include <sys/socket.h>
 
-#define UDP_IN_N 32                          /* datagrams read by one call                     */
-#define UDP_OUT_N 64                         /* datagrams kept before a call is made           */
-#define UDP_IN_BYTES (FOG_DATAGRAM_MAX + 64) /* one over the limit is seen, not cut to it      */
-#define UDP_RUN_BYTES 61440                  /* of one UDP_SEGMENT piece: below IP's 64 KiB    */
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+#define UDP_IN_N 32          /* messages read by one call                                       */
+#define UDP_IN_MERGED_N 8    /* of these, when each may be as large as 64 KiB: they stay cached */
+#define UDP_IN_BYTES 65536   /* more than any message has                                       */
+#define UDP_OUT_N 64         /* datagrams kept before a call is made                            */
+#define UDP_OUT_BYTES 262144 /* ... and their bytes                                            */
+#define UDP_RUN_BYTES 61440  /* of one UDP_SEGMENT piece: below IP's 64 KiB                     */
 
 #define UDP_CONTROL CMSG_SPACE(sizeof(struct in6_pktinfo))
 
 union udp_control {
     size_t align; /* of struct cmsghdr */
-    char in[UDP_CONTROL];
+    char in[UDP_CONTROL + CMSG_SPACE(sizeof(int))];
     char out[UDP_CONTROL + CMSG_SPACE(sizeof(uint16_t))];
 };
 
@@ -46,8 +55,8 @@ struct udp_batch {
     union udp_control controls[UDP_OUT_N];
     uint32_t first[UDP_OUT_N + 1]; /* message i holds datagrams first[i]..first[i+1]-1 */
 
-    uint8_t out[UDP_OUT_N * FOG_DATAGRAM_MAX];
-    uint8_t in[UDP_IN_N][UDP_IN_BYTES];
+    uint8_t out[UDP_OUT_BYTES];
+    uint8_t in[UDP_IN_N][UDP_IN_BYTES]; /* pages that nothing was read into cost nothing */
 };
 
 #endif

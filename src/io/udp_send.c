@@ -12,15 +12,11 @@
 #include <netinet/udp.h>
 #include <string.h>
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-
 void *
 fogi_udp_reserve(struct udp *u)
 {
     struct udp_batch *b = u->batch;
-    if (b->n && (b->user != u || b->n == UDP_OUT_N))
+    if (b->n && (b->user != u || b->n == UDP_OUT_N || b->used > UDP_OUT_BYTES - FOG_DATAGRAM_MAX))
         fogi_udp_flush(b->user);
     b->user = u;
     return u->full || u->fd < 0 ? NULL : b->out + b->used;

@@ -6,18 +6,26 @@
 #include <string.h>
 
 #define TAG_DOWN 0x14
+#define TAG_MTU 0x22
 
 static const uint8_t name[] = {'f', 'o', 'g', 1};
 
 uint8_t
-fogi_greeting_put(uint8_t buf[FOG_HELLO_MAX], uint32_t down)
+fogi_greeting_put(uint8_t buf[FOG_HELLO_MAX], const struct greeting *g)
 {
+    uint8_t *at = buf + sizeof name;
     memcpy(buf, name, sizeof name);
-    if (down == 0)
-        return sizeof name;
-    buf[sizeof name] = TAG_DOWN;
-    put_le32(buf + sizeof name + 1, down);
-    return sizeof name + 5;
+    if (g->down > 0) {
+        *at = TAG_DOWN;
+        put_le32(at + 1, g->down);
+        at += 5;
+    }
+    if (g->mtu > 0) {
+        *at = TAG_MTU;
+        put_le16(at + 1, g->mtu);
+        at += 3;
+    }
+    return (uint8_t)(at - buf);
 }
 
 void
@@ -30,6 +38,8 @@ fogi_greeting_get(struct greeting *g, const uint8_t *buf, size_t len)
             return;
         if (buf[at] == TAG_DOWN)
             g->down = get_le32(buf + at + 1);
+        else if (buf[at] == TAG_MTU)
+            g->mtu = get_le16(buf + at + 1);
         at += 1 + value;
     }
 }

@@ -8,6 +8,7 @@
  *
  *     tag    value      meaning
  *     0x14   32 bits    send me so many bytes per second at most
+ *     0x22   16 bits    I take datagrams of so many bytes
  *
  * Invariant: what is written reads back the same; whatever is read, nothing beyond len is.
  */
@@ -19,10 +20,11 @@
 struct greeting {
     bool foggara;  /* it begins with our name and a version that has fields  */
     uint32_t down; /* bytes per second that are asked for; 0: nothing        */
+    uint16_t mtu;  /* bytes of a datagram that are taken; 0: nothing is said  */
 };
 
-/** Writes a hello; gives its length. */
-uint8_t fogi_greeting_put(uint8_t buf[FOG_HELLO_MAX], uint32_t down);
+/** Writes a hello with the fields of g that say something; gives its length. */
+uint8_t fogi_greeting_put(uint8_t buf[FOG_HELLO_MAX], const struct greeting *g);
 
 /** Reads any bytes. A field that is cut short ends the reading. */
 void fogi_greeting_get(struct greeting *g, const uint8_t *buf, size_t len);

@@ -49,7 +49,7 @@ fog_session_options_init(struct fog_session_options *o, enum fog_role role)
     *o = (struct fog_session_options){.via = FOG_VIA_KCP, .pipe_window = PIPE_WINDOW_DEFAULT};
     fog_kcp_options_init(&o->kcp);
     o->kcp.validate = role == FOG_SERVER;
-    o->kcp.hello_len = fogi_greeting_put(o->kcp.hello, 0);
+    o->kcp.hello_len = fogi_greeting_put(o->kcp.hello, &(struct greeting){.foggara = true});
     fog_mux_options_init(&o->mux, role);
 }
 
@@ -72,8 +72,13 @@ make_parts(struct fog_session *s, const struct fog_session_options *o, fog_time 
         mux.extended = true; /* vproxy speaks no pipe: whoever is there is foggara */
     } else {
         struct fog_kcp_options kcp = o->kcp;
+        struct greeting g = {.foggara = true};
         if (o->down > 0)
-            kcp.hello_len = fogi_greeting_put(kcp.hello, rate_within(o->down));
+            g.down = rate_within(o->down);
+        if (kcp.mtu_most > kcp.mtu)
+            g.mtu = (uint16_t)kcp.mtu_most;
+        if (g.down > 0 || g.mtu > 0)
+            kcp.hello_len = fogi_greeting_put(kcp.hello, &g);
         rc = fog_kcp_new(&s->arq, &kcp, &s->mem.al, now);
     }
     return rc ? rc : fog_mux_new(&s->mux, &mux, &s->mem.al, now);
@@ -181,6 +186,8 @@ take_hello(struct fog_session *s, fog_time now)
     fogi_greeting_get(&g, st.hello, st.hello_len);
     if (g.foggara)
         fog_mux_set_extended(s->mux);
+    if (g.mtu > 0)
+        fog_arq_peer_takes(s->arq, g.mtu);
     if (g.down > 0) {
         s->asked = rate_within(g.down);
         apply_rate(s, now);
@@ -254,8 +261,9 @@ fog_session_input(struct fog_session *s, const void *buf, size_t len, fog_time n
     if (s->phase == OVER)
         return FOG_E_CLOSED;
     /* While closing, ACKs still open the window for the last word. */
-    int rc = fog_arq_input(s->arq, buf, len, now);
-    pump(s, now);
+    int rc = fog_arq_lend(s->arq, buf, len, now);
+    pump(s, now); /* most of it is on its way to a reader now */
+    fog_arq_keep(s->arq);
     return rc;
 }
 

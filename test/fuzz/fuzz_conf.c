@@ -26,7 +26,8 @@ static void
 check_conf(const struct conf *c)
 {
     assert(c->listen.port != 0 && c->remote.port != 0 && c->remote.host[0] != 0);
-    assert(c->fast >= 0 && c->fast <= 4 && c->mtu >= FOG_MTU_MIN && c->mtu <= FOG_MTU_MAX);
+    assert(c->fast >= 0 && c->fast <= 4 && c->mtu <= FOG_MTU_MAX);
+    assert(c->mtu == 0 || c->mtu >= FOG_MTU_MIN);
     for (enum conf_key key = 0; key < CONF_KEY_N; key++) {
         char text[CONF_HOST_MAX + 16], why[160];
         struct conf again = *c;

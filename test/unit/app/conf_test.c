@@ -59,7 +59,7 @@ test_defaults(void **state)
     assert_int_equal(c.tunnels, 1);
     assert_int_equal(c.hold_s, 5);
     assert_false(c.compress);
-    assert_int_equal(c.mtu, 1250);
+    assert_int_equal(c.mtu, 0);
     assert_int_equal(c.sndwnd, 0);
     assert_int_equal(c.rcvwnd, 0);
     assert_int_equal(c.sockbuf, 4 << 20);
@@ -226,15 +226,15 @@ static const struct {
     {C, CONF_KEY_COMPRESS, "off", "false", NULL},
     {C, CONF_KEY_COMPRESS, "yes", NULL, "\"yes\" is neither true nor false"},
     {C, CONF_KEY_MTU, "64", "64", NULL},
-    {C, CONF_KEY_MTU, "2048", "2048", NULL},
-    {C, CONF_KEY_MTU, "63", NULL, "\"63\" is not a whole number within 64..2048"},
-    {C, CONF_KEY_MTU, "2049", NULL, "\"2049\" is not a whole number within 64..2048"},
-    {C, CONF_KEY_MTU, "-1", NULL, "\"-1\" is not a whole number within 64..2048"},
-    {C, CONF_KEY_MTU, "1e3", NULL, "\"1e3\" is not a whole number within 64..2048"},
-    {C, CONF_KEY_MTU, "01250", NULL, "\"01250\" is not a whole number within 64..2048"},
-    {C, CONF_KEY_MTU, "4294968546", NULL, "\"4294968546\" is not a whole number within 64..2048"},
+    {C, CONF_KEY_MTU, "65000", "65000", NULL},
+    {C, CONF_KEY_MTU, "63", NULL, "\"63\" is not a whole number within 64..65000"},
+    {C, CONF_KEY_MTU, "65001", NULL, "\"65001\" is not a whole number within 64..65000"},
+    {C, CONF_KEY_MTU, "-1", NULL, "\"-1\" is not a whole number within 64..65000"},
+    {C, CONF_KEY_MTU, "1e3", NULL, "\"1e3\" is not a whole number within 64..65000"},
+    {C, CONF_KEY_MTU, "01250", NULL, "\"01250\" is not a whole number within 64..65000"},
+    {C, CONF_KEY_MTU, "4294968546", NULL, "\"4294968546\" is not a whole number within 64..65000"},
     {C, CONF_KEY_MTU, "99999999999999999999", NULL,
-     "\"99999999999999999999\" is not a whole number within 64..2048"},
+     "\"99999999999999999999\" is not a whole number within 64..65000"},
     {C, CONF_KEY_SNDWND, "65535", "65535", NULL},
     {C, CONF_KEY_SNDWND, "65536", NULL, "\"65536\" is not a whole number within 1..65535"},
     {C, CONF_KEY_RCVWND, "1", "1", NULL},
@@ -326,8 +326,8 @@ static const struct {
      "F:2:2: \"localaddr\" is set a second time; first at 1:2\n"},
     {C, HEAD "mtu: [1]", "F:2:6: mtu: one value is wanted, not a list\n"},
     {C, HEAD "mtu: {}", "F:2:6: mtu: one value is wanted, not an object\n"},
-    {C, HEAD "mtu: 1.5", "F:2:6: mtu: \"1.5\" is not a whole number within 64..2048\n"},
-    {C, HEAD "mtu: true", "F:2:6: mtu: \"true\" is not a whole number within 64..2048\n"},
+    {C, HEAD "mtu: 1.5", "F:2:6: mtu: \"1.5\" is not a whole number within 64..65000\n"},
+    {C, HEAD "mtu: true", "F:2:6: mtu: \"true\" is not a whole number within 64..65000\n"},
     {C, HEAD "compress: 1", "F:2:11: compress: \"1\" is neither true nor false\n"},
     {C, "[1]", "F:1:1: an object is wanted, not a list\n"},
     {C, "{\"listen\": }", "F:1:12: a value is missing here\n"},
@@ -336,7 +336,7 @@ static const struct {
      "F: \"remote\" is missing; set it here or with -r HOST:PORT\n"},
     {S, "listen: 1", "F: \"target\" is missing; set it here or with -t HOST:PORT\n"},
     {C, HEAD "mtu: 1\nfast: 9\nxyz: 1",
-     "F:2:6: mtu: \"1\" is not a whole number within 64..2048\n"
+     "F:2:6: mtu: \"1\" is not a whole number within 64..65000\n"
      "F:3:7: fast: \"9\" is not a whole number within 1..4\n"
      "F:4:1: unknown key \"xyz\"\n"},
     /* kcptun's */
@@ -603,7 +603,7 @@ test_keep_fixed(void **state)
         "listen stays :1: :9 needs a restart\n"
         "fast stays auto: 1 needs a restart\n"
         "via stays kcp: tcp needs a restart\n"
-        "mtu stays 1250: 99 needs a restart\n"
+        "mtu stays auto: 99 needs a restart\n"
         "sockbuf stays 4194304: 1 needs a restart\n",
     };
     for (enum conf_mode mode = C; mode <= S; mode++) {
@@ -619,7 +619,7 @@ test_keep_fixed(void **state)
         assert_int_equal(next.source[CONF_KEY_VIA], CONF_FROM_DEFAULT);
         assert_string_equal(next.remote.host, "g");
         assert_int_equal(next.log_level, LOG_AT_WARN);
-        assert_int_equal(next.mtu, mode == C ? 99 : 1250);
+        assert_int_equal(next.mtu, mode == C ? 99 : 0);
         fogi_conf_keep_fixed(&running, &next, &lines);
         assert_string_equal(lines.text, "");
     }

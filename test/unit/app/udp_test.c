@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "io/udp.h"
 
@@ -19,6 +21,7 @@
 struct end {
     struct udp udp;
     unsigned received, hints, lengths[256];
+    unsigned close_after; /* datagrams; 0: never */
     int hint;
     struct fog_addr from, local;
     uint8_t last[FOG_DATAGRAM_MAX];
@@ -40,6 +43,8 @@ on_datagram(struct udp *u, const struct fog_addr *from, const struct fog_addr *l
     e->from = *from;
     e->local = *local;
     memcpy(e->last, buf, len < sizeof e->last ? len : sizeof e->last);
+    if (e->received == e->close_after)
+        fogi_udp_close(u);
 }
 
 static void
@@ -123,6 +128,51 @@ send_one(struct end *e, const struct fog_addr *to, const struct fog_addr *local,
     fogi_udp_queue(&e->udp, to, local, len);
 }
 
+/** As on a system that does not join datagrams. */
+static void
+no_merging(struct udp *u)
+{
+    enum { UDP_GRO_OPTION = 104 };
+    int off = 0;
+    setsockopt(u->fd, IPPROTO_UDP, UDP_GRO_OPTION, &off, sizeof off);
+    u->merged = false;
+}
+
+static void
+joined_datagrams_come_apart_in_place(void **state)
+{
+    (void)state;
+    listen_and_connect("127.0.0.1", "127.0.0.1");
+    if (!server.udp.merged || !client.udp.segments) {
+        print_message("skipped: this system joins or cuts no datagrams\n");
+        skip();
+    }
+    for (unsigned i = 0; i < 40; i++)
+        send_one(&client, NULL, NULL, 1250);
+    send_one(&client, NULL, NULL, 77); /* the last one of a piece may be shorter */
+    fogi_udp_flush(&client.udp);
+    assert_int_equal(client.udp.n.calls_out, 1);
+    assert_true(arrive(&server, 41));
+    for (unsigned i = 0; i < 40; i++)
+        assert_int_equal(server.lengths[i], 1250);
+    assert_int_equal(server.lengths[40], 77);
+    assert_int_equal(server.last[0], 77);
+}
+
+static void
+a_socket_closed_within_a_message_hears_no_more(void **state)
+{
+    (void)state;
+    listen_and_connect("127.0.0.1", "127.0.0.1");
+    server.close_after = 3;
+    for (unsigned i = 0; i < 10; i++)
+        send_one(&client, NULL, NULL, 500);
+    fogi_udp_flush(&client.udp);
+    assert_true(arrive(&server, 3));
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    assert_int_equal(server.received, 3);
+}
+
 static void
 datagrams_keep_their_order_and_borders(void **state)
 {
@@ -133,6 +183,8 @@ datagrams_keep_their_order_and_borders(void **state)
     size_t n = sizeof lengths / sizeof *lengths;
     listen_and_connect("127.0.0.1", "127.0.0.1");
     for (int round = 0; round < 8; round++) {
+        if (round == 4)
+            no_merging(&server.udp);
         server.received = 0;
         for (size_t i = 0; i < n; i++)
             send_one(&client, NULL, NULL, lengths[i]);
@@ -268,6 +320,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(datagrams_keep_their_order_and_borders, setup, teardown),
+        cmocka_unit_test_setup_teardown(joined_datagrams_come_apart_in_place, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_socket_closed_within_a_message_hears_no_more, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_full_batch_leaves_by_itself, setup, teardown),
         cmocka_unit_test_setup_teardown(two_sockets_share_a_batch, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_leave_from_the_address_asked, setup, teardown),

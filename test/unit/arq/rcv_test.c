@@ -61,6 +61,7 @@ feed(struct fixture *f, const unsigned *sns, unsigned n, unsigned empty)
         bool unlisted;
         v = (int)fogi_rcv_put(&f->rcv, &f->acks, &f->mem, &segs[i], &st[i], &unlisted);
     }
+    fogi_rcv_keep(&f->rcv);
     fogi_rcv_settle(&f->rcv, &f->mem);
     return v;
 }
@@ -326,14 +327,90 @@ test_model(void **state)
     }
 }
 
+/* What is in order stays in the datagram until it must be kept; what is early is copied at once. */
+static void
+test_in_order_is_lent(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct rcv_stage st[FOG_SEGMENTS_MAX];
+    uint8_t data[3][4] = {{1, 1, 1, 1}, {2, 2, 2, 2}, {4, 4, 4, 4}};
+    struct seg segs[3] = {{0}};
+    start(&f, 7, 100);
+    for (uint32_t i = 0; i < 3; i++)
+        segs[i] =
+            (struct seg){.cmd = SEG_PUSH, .sn = 7 + (i < 2 ? i : 3), .len = 4, .data = data[i]};
+    assert_true(fogi_rcv_stage(&f.rcv, &f.acks, &f.mem, segs, 3, st));
+    for (unsigned i = 0; i < 3; i++) {
+        bool unlisted;
+        assert_int_equal(fogi_rcv_put(&f.rcv, &f.acks, &f.mem, &segs[i], &st[i], &unlisted),
+                         RCV_NEW);
+    }
+    size_t len;
+    assert_ptr_equal(fogi_rcv_peek(&f.rcv, &len), data[0]);
+    assert_int_equal(len, 4);
+    fogi_rcv_consume(&f.rcv, &f.mem, 4);
+    fogi_rcv_consume(&f.rcv, &f.mem, 1);
+    assert_ptr_equal(fogi_rcv_peek(&f.rcv, &len), data[1] + 1);
+    fogi_rcv_keep(&f.rcv);
+    memset(data, 0xee, sizeof data);
+    const uint8_t *kept = fogi_rcv_peek(&f.rcv, &len);
+    assert_int_equal(len, 3);
+    assert_int_equal(kept[0], 2);
+    fogi_rcv_consume(&f.rcv, &f.mem, 3);
+    feed_one(&f, 2);
+    fogi_rcv_consume(&f.rcv, &f.mem, 3);
+    kept = fogi_rcv_peek(&f.rcv, &len);
+    assert_int_equal(kept[3], 4);
+    fogi_rcv_consume(&f.rcv, &f.mem, 4);
+    assert_int_equal(f.rcv.bytes, 0);
+    end(&f);
+}
+
+/* Large segments: bytes are the bound, the next one excepted, and the window tells so. */
+static void
+test_bytes_are_bounded(void **state)
+{
+    (void)state;
+    static uint8_t data[60000];
+    struct fixture f;
+    start(&f, 0, 65535);
+    f.rcv.most_bytes = 3 * 60000;
+    static const struct {
+        uint32_t sn;
+        uint16_t len;
+        enum rcv_verdict verdict;
+        uint32_t window; /* after it */
+    } rows[] = {
+        {1, 60000, RCV_NEW, 3}, {2, 60000, RCV_NEW, 3}, {3, 60000, RCV_NEW, 3},
+        {4, 1, RCV_BEYOND, 3},  {0, 60000, RCV_NEW, 0}, {4, 60000, RCV_NEW, 0},
+        {5, 60000, RCV_NEW, 0}, {6, 1, RCV_BEYOND, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rcv_stage st[FOG_SEGMENTS_MAX];
+        bool unlisted;
+        struct seg s = {.cmd = SEG_PUSH, .sn = rows[i].sn, .len = rows[i].len, .data = data};
+        assert_true(fogi_rcv_stage(&f.rcv, &f.acks, &f.mem, &s, 1, st));
+        assert_int_equal(fogi_rcv_put(&f.rcv, &f.acks, &f.mem, &s, st, &unlisted), rows[i].verdict);
+        fogi_rcv_keep(&f.rcv);
+        assert_int_equal(rcv_window(&f.rcv), rows[i].window);
+    }
+    assert_int_equal(f.rcv.bytes, 6 * 60000);
+    for (int i = 0; i < 6; i++)
+        fogi_rcv_consume(&f.rcv, &f.mem, 60000);
+    assert_int_equal(rcv_window(&f.rcv), 3);
+    end(&f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arrivals),        cmocka_unit_test(test_verdicts),
-        cmocka_unit_test(test_peek_consume),    cmocka_unit_test(test_empty_in_a_row),
-        cmocka_unit_test(test_empty_then_more), cmocka_unit_test(test_ack_limit),
-        cmocka_unit_test(test_no_memory),       cmocka_unit_test(test_model),
+        cmocka_unit_test(test_in_order_is_lent), cmocka_unit_test(test_bytes_are_bounded),
+        cmocka_unit_test(test_arrivals),         cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_peek_consume),     cmocka_unit_test(test_empty_in_a_row),
+        cmocka_unit_test(test_empty_then_more),  cmocka_unit_test(test_ack_limit),
+        cmocka_unit_test(test_no_memory),        cmocka_unit_test(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,11 +71,15 @@ test_hello_reads_back(void **state)
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         uint8_t buf[FOG_HELLO_MAX];
         struct greeting g;
-        uint8_t len = fogi_greeting_put(buf, rates[i]);
-        assert_int_equal(len, rates[i] ? 9 : 4);
-        fogi_greeting_get(&g, buf, len);
-        assert_true(g.foggara);
-        assert_int_equal(g.down, rates[i]);
+        for (unsigned mtu = 0; mtu <= 65000; mtu += 32500) {
+            struct greeting put = {.down = rates[i], .mtu = (uint16_t)mtu};
+            uint8_t len = fogi_greeting_put(buf, &put);
+            assert_int_equal(len, 4 + (rates[i] ? 5 : 0) + (mtu ? 3 : 0));
+            fogi_greeting_get(&g, buf, len);
+            assert_true(g.foggara);
+            assert_int_equal(g.down, rates[i]);
+            assert_int_equal(g.mtu, mtu);
+        }
     }
 }
 
