@@ -240,9 +240,7 @@ run(struct agent *a)
             return fogi_process_free(p, EXIT_UNAVAILABLE);
         }
     fogi_process_run(p, &role, a);
-    int code = fogi_process_free(p, EXIT_OK); /* closes handles that stand in the groups */
-    free_groups(a);
-    return code;
+    return fogi_process_free(p, EXIT_OK);
 }
 
 int
@@ -252,10 +250,11 @@ fogi_agent_run(struct agent_conf *c, agent_load_fn load, void *ctx)
     struct agent *a = calloc(1, sizeof *a);
     struct group *groups = calloc(c->n_groups, sizeof *groups);
     int code = EXIT_UNAVAILABLE;
+    if (a)
+        a->groups = groups;
     if (a && groups && make_tls(&a->tls, c)) {
         a->p = &p;
         a->conf = a->base = c;
-        a->groups = groups;
         a->load = load;
         a->load_ctx = ctx;
         list_init(&a->fresh);
@@ -271,6 +270,10 @@ fogi_agent_run(struct agent_conf *c, agent_load_fn load, void *ctx)
             fogi_agent_conf_free(a->conf);
         fogi_tls_free(a->tls);
     }
+    if (a) /* its handles, which stand in the groups, are closed */
+        free_groups(a);
+    else
+        free(groups);
     fogi_agent_conf_free(c);
     free(a);
     return code;

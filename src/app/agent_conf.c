@@ -146,8 +146,6 @@ const struct setting fogi_agent_settings[] = {
           "",              "listen on all addresses")
     VALUE("agent.open-proxy", "--open-proxy", 0, BOOL, 0, 0, 0, open_proxy,
           "",              "do so without users")
-    VALUE("agent.status", "--status", 0, FILE, 0, 0, 0, status,
-          "PATH",          "socket for foggara status")
     TUNNEL("agent.kcp.fast",        "--fast",        FAST,        "1..4",    "vproxy's set of parameters")
     TUNNEL("agent.kcp.up",          "--up",          UP,          "RATE",    "bits per second sent: 50M")
     TUNNEL("agent.kcp.down",        "--down",        DOWN,        "RATE",    "bits per second to be sent to us")
@@ -158,6 +156,7 @@ const struct setting fogi_agent_settings[] = {
     TUNNEL("agent.kcp.rcvwnd",      NULL,            RCVWND,      "",        "")
     TUNNEL("agent.kcp.sockbuf",     NULL,            SOCKBUF,     "",        "")
     TUNNEL("agent.kcp.max-streams", NULL,            MAX_STREAMS, "",        "")
+    TUNNEL("agent.status",          "--status",      STATUS,      "PATH",    "socket for foggara status")
     TUNNEL("agent.log",             "--log",         LOG,         "LEVEL",   "error, warn, info, debug, trace")
     /* vproxy has these; we do not. The names are those of its old file, of its new one, or both. */
     VOID("agent.ss")

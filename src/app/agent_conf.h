@@ -53,8 +53,7 @@ struct agent_conf {
     const char *ca_file;     /* PEM or PKCS12; NULL: the system's                           */
     const char *ca_password; /* of a PKCS12 file; NULL: none                                */
 
-    const char *status; /* path of the status socket; NULL: none                             */
-    struct conf tunnel; /* fast, up, down, mtu, log and so on; listen and remote not in use  */
+    struct conf tunnel; /* fast, up, mtu, status, log and so on; listen and remote not in use  */
 
     struct agent_group *groups;
     struct route *routes; /* of the same groups, for fogi_route_pick() */

@@ -10,8 +10,7 @@
 
 #include "app/conf.h"
 
-/** Reads the configuration again (SIGHUP). Returns 0 with *out replaced whole, where settings that
- *  cannot change while running are as before; or non-zero after having told the user why, and then
+/** Reads the configuration again (SIGHUP). Returns 0 with *out replaced whole; or non-zero after having told the user why, and then
  *  everything stays as it is. NULL: nothing can be reloaded. */
 typedef int (*app_reload_fn)(void *ctx, struct conf *out);
 

@@ -32,6 +32,7 @@ enum exit_code {
 enum conf_mode { CONF_CLIENT, CONF_SERVER };
 
 #define CONF_HOST_MAX 255 /* bytes of a name, as in DNS */
+#define CONF_PATH_MAX 107 /* bytes of the path of a socket, as in Linux */
 
 /** A host to resolve, or an address in text. IPv6 stands without brackets; "%scope" may follow. */
 struct hostport {
@@ -56,6 +57,7 @@ enum conf_key {
     CONF_KEY_RCVWND,
     CONF_KEY_SOCKBUF,
     CONF_KEY_MAX_STREAMS,
+    CONF_KEY_STATUS,
     CONF_KEY_LOG,
     CONF_KEY_N
 };
@@ -87,6 +89,7 @@ struct conf {
                                0..64 MiB; 0: the system's own. Default 4 MiB                      */
     uint32_t max_streams;   /* open streams of one tunnel, 1..16384. Default 1024                 */
     enum log_at log_level;  /* lines up to this level are written. Default info                 */
+    char status[CONF_PATH_MAX + 1];      /* socket for `foggara status`; "": none. Default ""     */
     enum conf_source source[CONF_KEY_N]; /* who set each                                          */
 };
 

@@ -45,6 +45,8 @@ const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
         NEXT, SERVER, sockbuf,     "BYTES",       "UDP socket buffers; 0: the system's own")
     ROW(MAX_STREAMS, "--max-streams", 0,   UINT,     BOTH,   1, 16384, 1024,
         NEXT, SERVER, max_streams, "N",           "most streams of one tunnel")
+    ROW(STATUS,      "--status",      0,   PATH,     BOTH,   0, 0, 0,
+        NEXT, BOTH,   status,      "PATH",        "where foggara status finds this process")
     ROW(LOG,         "--log",         0,   LEVEL,    BOTH,   0, 4, LOG_AT_INFO,
         NOW,  NONE,   log_level,   "LEVEL",       "error, warn, info, debug, trace (or 0..4)")
 };

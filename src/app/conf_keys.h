@@ -18,6 +18,7 @@ enum conf_type {
     CONF_RATE,     /* bits per second: 50, 50M, 1.5G, 800k -> uint32_t, kbit/s */
     CONF_BOOL,     /* true, false, on, off        -> bool            */
     CONF_VIA,      /* kcp, tcp                    -> enum fog_via    */
+    CONF_PATH,     /* of a socket; "": none       -> char[]          */
     CONF_LEVEL     /* error..trace or 0..4        -> enum log_at  */
 };
 

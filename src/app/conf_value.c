@@ -200,6 +200,21 @@ set_level(enum log_at *out, const char *text, char *why, size_t cap)
     return refuse(why, cap, text, "is no level: error, warn, info, debug, trace, or 0..4");
 }
 
+/** Nothing that would have to be quoted where settings are shown. */
+static bool
+set_path(char out[CONF_PATH_MAX + 1], const char *text, char *why, size_t cap)
+{
+    size_t len = strlen(text);
+    if (len > CONF_PATH_MAX)
+        return refuse(why, cap, text, "is too long for a socket; 107 bytes are the most");
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == '"' || text[i] == '\\')
+            return refuse(why, cap, text, "has quotes, backslashes or control characters in it");
+    memset(out, 0, CONF_PATH_MAX + 1);
+    memcpy(out, text, len);
+    return true;
+}
+
 bool
 fogi_conf_set(struct conf *c, enum conf_key key, const char *text, char *why, size_t cap)
 {
@@ -230,6 +245,8 @@ fogi_conf_set(struct conf *c, enum conf_key key, const char *text, char *why, si
         return set_bool(f, text, why, cap);
     case CONF_VIA:
         return set_via(f, text, why, cap);
+    case CONF_PATH:
+        return set_path(f, text, why, cap);
     case CONF_LEVEL:
         return set_level(f, text, why, cap);
     }
@@ -260,6 +277,9 @@ fogi_conf_set_default(struct conf *c, enum conf_key key)
     case CONF_VIA:
         *(enum fog_via *)f = (enum fog_via)row->def;
         break;
+    case CONF_PATH:
+        memset(f, 0, CONF_PATH_MAX + 1);
+        break;
     case CONF_LEVEL:
         *(enum log_at *)f = (enum log_at)row->def;
         break;
@@ -282,6 +302,8 @@ size_of(enum conf_type type)
         return sizeof(bool);
     case CONF_VIA:
         return sizeof(enum fog_via);
+    case CONF_PATH:
+        return CONF_PATH_MAX + 1;
     case CONF_LEVEL:
         return sizeof(enum log_at);
     }
@@ -330,6 +352,9 @@ fogi_conf_text(const struct conf *c, enum conf_key key, char *buf, size_t cap)
         break;
     case CONF_VIA:
         snprintf(buf, cap, "%s", *(const enum fog_via *)f == FOG_VIA_PIPE ? "tcp" : "kcp");
+        break;
+    case CONF_PATH:
+        snprintf(buf, cap, "%s", (const char *)f);
         break;
     case CONF_LEVEL:
         snprintf(buf, cap, "%s", level_names[*(const enum log_at *)f]);

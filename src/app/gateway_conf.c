@@ -216,7 +216,6 @@ const struct setting fogi_gateway_settings[] = {
     TAKE("--allow",          0,  take_allow,              "ADDR[/BITS]",   "dial these private addresses; :PORT")
     TAKE("--deny",           0,  take_deny,               "ADDR[/BITS]",   "never dial these; :PORT")
     VALUE("--insecure",      0,  BOOL,   insecure,        "",              "without TLS, and that is meant")
-    VALUE("--status",        0,  FILE,   status,          "PATH",          "socket for foggara status")
     TUNNEL("fast",        "--fast",        FAST,        "1..4",          "vproxy's set of parameters")
     TUNNEL("up",          "--up",          UP,          "RATE",          "bits per second sent: 50M")
     TUNNEL("down",        "--down",        DOWN,        "RATE",          "bits per second to be sent to us")
@@ -226,6 +225,7 @@ const struct setting fogi_gateway_settings[] = {
     TUNNEL("sndwnd",      NULL,            SNDWND,      "",              "")
     TUNNEL("rcvwnd",      NULL,            RCVWND,      "",              "")
     TUNNEL("sockbuf",     NULL,            SOCKBUF,     "",              "")
+    TUNNEL("status",      "--status",      STATUS,      "PATH",          "socket for foggara status")
     TUNNEL("log",         "--log",         LOG,         "LEVEL",         "error, warn, info, debug, trace")
     /* vproxy has these; we do not. */
     VOID("quic", "") VOID("quic-listen", "PORT") VOID("uot.port", "PORT") VOID("uot.nic", "NIC")

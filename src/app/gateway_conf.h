@@ -35,9 +35,8 @@ struct gateway_conf {
     const char *domain;   /* the only SNI accepted, besides none; NULL: any             */
     uint16_t redirect;    /* port that answers 301; 0: none                             */
     const char *webroot;  /* NULL: no site, a plain server's errors                     */
-    const char *status;   /* path of the status socket; NULL: none                      */
     struct policy policy; /* allow and deny; own addresses are told by whoever runs it  */
-    struct conf tunnel;   /* fast, up, down, mtu, max_streams, log; no listen, no remote */
+    struct conf tunnel;   /* fast, up, mtu, max_streams, status, log; no listen, no remote */
 
     struct store store; /* owns all of the above */
 };

@@ -118,9 +118,17 @@ log_changes(const struct conf *was, const struct conf *is)
 }
 
 static void
+log_lines(const struct conf_lines *lines)
+{
+    for (const char *line = lines->text; *line; line += strcspn(line, "\n") + 1)
+        fogi_log(LOG_AT_WARN, "reload: %.*s", (int)strcspn(line, "\n"), line);
+}
+
+static void
 reload(struct process *p)
 {
     struct conf next, was = p->conf;
+    struct conf_lines kept;
     if (!p->reload || p->reload(p->reload_ctx, &next)) {
         p->n.reloads_refused++;
         fogi_log(LOG_AT_WARN, "reload: the old configuration stays");
@@ -128,6 +136,8 @@ reload(struct process *p)
     }
     p->n.reloads++;
     fogi_log_level(next.log_level);
+    fogi_conf_keep_fixed(&was, &next, &kept);
+    log_lines(&kept);
     bool any = log_changes(&was, &next);
     p->conf = next;
     p->role->reload(p->self, &was);
@@ -178,6 +188,19 @@ keep_pages(void)
 #endif
 }
 
+static int
+open_status(struct process *p)
+{
+    int err = fogi_status_open(&p->status, p, p->conf.status);
+    if (err) {
+        fprintf(stderr, "foggara: status %s: %s\n", p->conf.status,
+                err == UV_EADDRINUSE ? "another process answers there, or it is no socket"
+                                     : fogi_io_text(err));
+        fogi_process_free(p, EXIT_UNAVAILABLE);
+    }
+    return err;
+}
+
 int
 fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_fn, void *ctx)
 {
@@ -201,7 +224,9 @@ fogi_process_init(struct process *p, const struct conf *c, app_reload_fn reload_
     err = fogi_loop_random(&p->loop, &p->rng, sizeof p->rng);
     if (!err)
         err = fogi_hangups_init(&p->hangups, &p->loop, fogi_relay_broke);
-    return err ? err : catch_signals(p);
+    if (!err)
+        err = catch_signals(p);
+    return err ? err : open_status(p);
 }
 
 void
@@ -239,6 +264,7 @@ fogi_process_free(struct process *p, int code)
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         if (p->signals[i].data)
             uv_close((uv_handle_t *)&p->signals[i], NULL);
+    fogi_status_close(&p->status);
     fogi_alarm_close(&p->drain_time, NULL);
     fogi_alarm_close(&p->drained, NULL);
     fogi_hangups_close(&p->hangups);

@@ -148,8 +148,8 @@ sum_lines(struct stats *st)
     UDP_COUNTERS(UDP_LINE)
 }
 
-void
-fogi_stats_dump(struct process *p)
+const char *
+fogi_stats_text(struct process *p, size_t *len)
 {
     static struct stats st; /* too large for a stack, and there is one process */
     st.len = 0;
@@ -159,8 +159,17 @@ fogi_stats_dump(struct process *p)
     process_lines(&st, p);
     p->role->dump(p->self, &st);
     sum_lines(&st);
-    for (size_t at = 0; at < st.len;) {
-        ssize_t n = write(STDERR_FILENO, st.text + at, st.len - at);
+    *len = st.len;
+    return st.text;
+}
+
+void
+fogi_stats_dump(struct process *p)
+{
+    size_t len;
+    const char *text = fogi_stats_text(p, &len);
+    for (size_t at = 0; at < len;) {
+        ssize_t n = write(STDERR_FILENO, text + at, len - at);
         if (n <= 0)
             return; /* nobody reads; that is no reason to stop */
         at += (size_t)n;

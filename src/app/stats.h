@@ -8,7 +8,7 @@
 
 #include "app/process.h"
 
-/** Where the lines go; made by fogi_stats_dump(), filled by the role's dump. */
+/** Where the lines go; made by fogi_stats_text(), filled by the role's dump. */
 struct stats {
     size_t len;
     char text[16384];
@@ -25,7 +25,10 @@ void fogi_stats_session(struct stats *st, const char *name, const struct fog_ses
 void fogi_stats_endpoint(struct stats *st, const struct fog_endpoint_status *e);
 void fogi_stats_udp(struct stats *st, const struct udp_counters *n);
 
-/** Writes everything to standard error. */
+/** Everything. Lent until the next call. */
+const char *fogi_stats_text(struct process *p, size_t *len);
+
+/** Writes it to standard error. */
 void fogi_stats_dump(struct process *p);
 
 #endif

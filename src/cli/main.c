@@ -10,11 +10,13 @@
 #include "app/agent_conf.h"
 #include "app/demo.h"
 #include "app/nearest.h"
+#include "app/status.h"
 #include "cli/args.h"
 #include "cli/out.h"
 #include "cli/proxy_main.h"
 #include "cli/words.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,35 +65,17 @@ load(const struct conf_request *rq, struct conf *c)
     return rc;
 }
 
-static void
-log_kept(const char *line, size_t len)
-{
-    fogi_log(LOG_AT_WARN, "reload: %.*s", (int)len, line);
-}
-
-/** What a reload needs to know. */
-struct running {
-    const struct conf_request *request; /* of the start */
-    struct conf conf;                   /* in force     */
-};
-
-/** An app_reload_fn; ctx: a struct running. */
+/** An app_reload_fn; ctx: the request of the start. */
 static int
 reload(void *ctx, struct conf *out)
 {
-    struct running *r = ctx;
+    const struct conf_request *rq = ctx;
     struct conf_report rep;
-    struct conf_lines kept;
-    if (r->request->file == NULL)
+    if (rq->file == NULL)
         fogi_log(LOG_AT_INFO, "reload: all settings are flags; a file to read is given with -c");
-    int rc = fogi_conf_load(out, r->request, &rep);
+    int rc = fogi_conf_load(out, rq, &rep);
     each_line(&rep.errors, log_error);
-    if (rc != EXIT_OK)
-        return rc;
-    fogi_conf_keep_fixed(&r->conf, out, &kept);
-    each_line(&kept, log_kept);
-    r->conf = *out;
-    return EXIT_OK;
+    return rc;
 }
 
 static int
@@ -105,21 +89,20 @@ usage_error(const char *err)
 static int
 carry_out(struct args *a)
 {
-    struct running r = {.request = &a->request};
+    struct conf c;
     char summary[LOG_LINE_MAX];
-    int rc = load(r.request, &r.conf);
+    int rc = load(&a->request, &c);
     if (rc != EXIT_OK)
         return rc;
     if (a->action == ARGS_PRINT) {
-        fogi_out_conf(stdout, &r.conf);
+        fogi_out_conf(stdout, &c);
         return EXIT_OK;
     }
-    struct conf c = r.conf;
     fogi_log_level(c.log_level);
     fogi_out_summary(&c, summary, sizeof summary);
     fogi_log(LOG_AT_INFO, "foggara " FOG_VERSION "%s%s", summary[0] != 0 ? " with " : "", summary);
-    return c.mode == CONF_CLIENT ? fogi_client_run(&c, reload, &r)
-                                 : fogi_server_run(&c, reload, &r);
+    return c.mode == CONF_CLIENT ? fogi_client_run(&c, reload, &a->request)
+                                 : fogi_server_run(&c, reload, &a->request);
 }
 
 static int
@@ -222,12 +205,40 @@ run_check(int argc, char **argv)
         return EXIT_USAGE;
     }
     enum conf_role role = skip ? ROLE_TUNNEL : role_of_file(a.request.file);
-    if (agent || role == ROLE_AGENT)
-        return fogi_agent_check(a.request.file);
-    if (gateway || role == ROLE_GATEWAY)
-        return fogi_gateway_check(a.request.file);
+    agent = agent || role == ROLE_AGENT;
+    gateway = gateway || role == ROLE_GATEWAY;
+    if ((agent || gateway) && a.action == ARGS_PRINT)
+        return usage_error("--print-config: there is none for agents and gateways");
+    if (agent || gateway)
+        return agent ? fogi_agent_check(a.request.file) : fogi_gateway_check(a.request.file);
     a.request.guess = !skip;
     return check_tunnel(&a);
+}
+
+static const char status_usage[] = "usage: foggara status [PATH]\n";
+
+static int
+run_status(int argc, char **argv)
+{
+    const char *path = argc > 1 ? argv[1] : STATUS_PATH;
+    if (strcmp(path, "-h") == 0 || strcmp(path, "--help") == 0) {
+        printf("%sShows the counters of the process that was started with --status PATH; without\n"
+               "PATH that is " STATUS_PATH ".\n",
+               status_usage);
+        return EXIT_OK;
+    }
+    if (path[0] == '-' || argc > 2) {
+        fprintf(stderr, "foggara: %s: one path is wanted\n%s", fogi_conf_quote(argv[argc - 1]).text,
+                status_usage);
+        return EXIT_USAGE;
+    }
+    int err = fogi_status_ask(path, stdout);
+    if (err == 0)
+        return EXIT_OK;
+    bool nobody = err == -ENOENT || err == -ECONNREFUSED;
+    fprintf(stderr, "foggara: status %s: %s%s\n", path, fogi_io_text(err),
+            nobody ? "; nobody listens there, is it the path of --status?" : "");
+    return EXIT_UNAVAILABLE;
 }
 
 static int
@@ -253,6 +264,7 @@ static const struct command {
     {"gateway", fogi_gateway_main, "takes agents in, connects them to where they ask"},
     {"demo",    fogi_demo_main, "shows the tunnel at work over a bad link, on this machine"},
     {"check",   run_check,      "says whether a configuration is right"},
+    {"status",  run_status,     "shows the counters of a running one"},
     {"version", run_version,    "shows the version"},
     {"help",    run_help,       "explains a command: foggara help client"},
 };

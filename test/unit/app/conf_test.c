@@ -85,6 +85,9 @@ test_defaults_are_within_their_range(void **state)
     }
 }
 
+#define TEN "1234567890"
+#define PATH_107 "/" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "123456"
+
 /** What text a value of a key may be, and what it reads back as. NULL: refused, `want` is the
  * clause. */
 static const struct {
@@ -92,6 +95,13 @@ static const struct {
     enum conf_key key;
     const char *text, *back, *why;
 } values[] = {
+    {C, CONF_KEY_STATUS, "/run/foggara/a b", "/run/foggara/a b", NULL},
+    {C, CONF_KEY_STATUS, "", "", NULL},
+    {C, CONF_KEY_STATUS, "a\"b", NULL,
+     "\"a\"b\" has quotes, backslashes or control characters in it"},
+    {C, CONF_KEY_STATUS, PATH_107, PATH_107, NULL},
+    {C, CONF_KEY_STATUS, PATH_107 "x", NULL,
+     "\"/" TEN TEN TEN TEN "1234567...\" is too long for a socket; 107 bytes are the most"},
     {C, CONF_KEY_LISTEN, "12948", "127.0.0.1:12948", NULL},
     {C, CONF_KEY_LISTEN, ":12948", "127.0.0.1:12948", NULL},
     {C, CONF_KEY_LISTEN, "0.0.0.0:1", "0.0.0.0:1", NULL},

@@ -164,7 +164,7 @@ a_file_says_the_same(void **state)
     assert_int_equal(c->tunnel.up, 50000);
     assert_int_equal(c->tunnel.max_streams, 7);
     assert_int_equal(c->tunnel.log_level, LOG_AT_DEBUG);
-    assert_string_equal(c->status, "/run/s");
+    assert_string_equal(c->tunnel.status, "/run/s");
     fogi_gateway_conf_free(c);
 }
 

@@ -69,6 +69,11 @@ done <<'TABLE'
 64|mode client bind 1 target h:1 slow 3|foggara: slow: no such word; there are mode, bind, target, fast and help
 64|mode client bind 1 target h:1 fast 5|foggara: fast: "5" is not a whole number within 1..4
 64|check|foggara: check wants -c FILE
+0|help status|usage: foggara status [PATH]
+64|status one two|foggara: two: one path is wanted
+64|status --all|foggara: --all: one path is wanted
+69|status missing.socket|
+64|check agent -c server.conf --print-config|foggara: --print-config: there is none for agents and gateways
 66|client -c missing.json|foggara: cannot read missing.json: No such file or directory
 66|check -c missing.json|foggara: cannot read missing.json: No such file or directory
 78|client -c typo.json|foggara: typo.json:2:2: unknown key "remoe"; did you mean "remote"?
