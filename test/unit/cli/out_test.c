@@ -149,6 +149,8 @@ manual_line(enum conf_key key, char *line, size_t cap)
         value = "true, false";
     else if (row->type == CONF_VIA)
         value = "kcp, tcp";
+    else if (row->type == CONF_PATH)
+        value = "path";
     else if (row->type == CONF_LEVEL)
         value = "error..trace";
     if (key == CONF_KEY_TARGET)
