@@ -6,23 +6,29 @@ _foggara() {
     local command=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "client server demo check version help mode" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "client server agent gateway demo check status version help mode" -- "$word")
         return
     fi
     case $before in
-    -c|--config) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-    -l|--listen|-r|--remote|-t|--target) mapfile -t COMPREPLY < <(compgen -A hostname -- "$word"); return ;;
+    -c|--config|--status|--auth-file|--certpem|--keypem|--pkcs12|--ca)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+    --webroot) mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
+    -l|--listen|-r|--remote|-t|--target|--socks5|--http|--pac)
+        mapfile -t COMPREPLY < <(compgen -A hostname -- "$word"); return ;;
+    -s|--server) mapfile -t COMPREPLY < <(compgen -W "websocks:// websockss:// websocks:kcp:// websockss:kcp://" -- "$word"); return ;;
     --fast|fast) mapfile -t COMPREPLY < <(compgen -W "1 2 3 4" -- "$word"); return ;;
     --via) mapfile -t COMPREPLY < <(compgen -W "kcp tcp" -- "$word"); return ;;
     --log) mapfile -t COMPREPLY < <(compgen -W "error warn info debug trace" -- "$word"); return ;;
-    mode|help) mapfile -t COMPREPLY < <(compgen -W "client server" -- "$word"); return ;;
+    mode) mapfile -t COMPREPLY < <(compgen -W "client server" -- "$word"); return ;;
+    help) mapfile -t COMPREPLY < <(compgen -W "client server agent gateway demo check status mode" -- "$word"); return ;;
     esac
     case $command in
-    client|server|demo)
+    client|server|agent|gateway|demo)
         local options
-        options=$("${COMP_WORDS[0]}" "$command" --help 2>/dev/null | grep -oE -e '--[a-z-]+' | sort -u)
+        options=$("${COMP_WORDS[0]}" "$command" --help 2>/dev/null | grep -oE -e '--[a-z][a-z0-9-]+' | sort -u)
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word") ;;
-    check) mapfile -t COMPREPLY < <(compgen -W "client server -c --print-config" -- "$word") ;;
+    check) mapfile -t COMPREPLY < <(compgen -W "client server agent gateway -c --print-config" -- "$word") ;;
+    status) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     mode|kcptun) mapfile -t COMPREPLY < <(compgen -W "mode bind target fast" -- "$word") ;;
     esac
 }

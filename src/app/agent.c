@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * agent.c - the life of an agent: listeners, reload, drain.
+ * agent.c - the life of an agent: reload, drain.
  *
  * Decides what a reload may change: rules, users, passwords; not sockets and not servers. Refuses
  * to know what is said on connections. Invariant: the groups are those of the configuration the
@@ -16,63 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ----------------------------------------------------------------------------------- listeners */
-
-static void
-on_incoming(void *ctx, uv_stream_t *stream)
-{
-    struct door *d = ctx;
-    struct agent *a = d->a;
-    struct channel *c;
-    struct fog_addr peer;
-    int err = fogi_channel_tcp_accept(&c, a->p, stream);
-    if (err) {
-        LOG_LIMITED(LOG_AT_WARN, "cannot take a connection: %s", fogi_io_text(err));
-        fogi_listen_drop(stream);
-        return;
-    }
-    a->p->n.accepted++;
-    fogi_channel_tcp_peer(c, &peer);
-    if (d == &a->doors[3])
-        fogi_pac_take(a, c);
-    else
-        fogi_front_take(a, c, &peer, d->kind);
-}
-
-static void
-close_doors(struct agent *a)
-{
-    for (size_t i = 0; i < sizeof a->doors / sizeof *a->doors; i++)
-        if (a->doors[i].open)
-            fogi_listen_close(&a->doors[i].listener);
-}
-
-static int
-open_doors(struct agent *a)
-{
-    const struct agent_conf *c = a->conf;
-    const struct hostport *ports[] = {&c->socks5, &c->http, &c->mixed, &c->pac};
-    const char *names[] = {"SOCKS5", "HTTP", "SOCKS5 and HTTP", "PAC"};
-    const enum front_kind kinds[] = {FRONT_SOCKS5, FRONT_HTTP, FRONT_MIXED, FRONT_HTTP};
-    for (size_t i = 0; i < sizeof a->doors / sizeof *a->doors; i++) {
-        struct door *d = &a->doors[i];
-        if (!ports[i]->port)
-            continue;
-        d->a = a;
-        d->kind = kinds[i];
-        int err = fogi_listen(&d->listener, a->p, ports[i], on_incoming, d);
-        if (err) {
-            fogi_listen_complain("agent", ports[i], "tcp", err);
-            close_doors(a);
-            return err;
-        }
-        d->open = true;
-        fogi_log(LOG_AT_INFO, "listening on tcp %s:%u for %s",
-                 *ports[i]->host ? ports[i]->host : "*", ports[i]->port, names[i]);
-    }
-    return 0;
-}
-
 /* ------------------------------------------------------------------------------------------ role
  */
 
@@ -80,7 +23,7 @@ static void
 drain(void *self)
 {
     struct agent *a = self;
-    close_doors(a);
+    fogi_agent_shut(a);
     fogi_fronts_end(a, false);
     fogi_pacs_end(a);
     for (size_t i = 0; i < a->n_groups; i++)
@@ -226,7 +169,7 @@ static int
 run(struct agent *a)
 {
     struct process *p = a->p;
-    int err = open_doors(a);
+    int err = fogi_agent_open(a);
     if (err)
         return fogi_process_free(p, EXIT_UNAVAILABLE);
     mem_init(&a->mem, &p->al);

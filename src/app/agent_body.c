@@ -116,6 +116,22 @@ static const struct channel_ops body_ops = {.kind = "request",
                                             .is_sent = body_is_sent,
                                             .end = body_end};
 
+const char *
+fogi_agent_body_head(const struct channel *c, size_t *len)
+{
+    const struct channel_body *b = (const struct channel_body *)(const void *)c;
+    *len = b->len - b->head;
+    return b->bytes + b->head;
+}
+
+void
+fogi_agent_body_skip(struct channel *c, size_t len)
+{
+    struct channel_body *b = body_of(c);
+    assert(len <= b->len - b->head && "no more than was lent");
+    b->head += len;
+}
+
 struct channel *
 fogi_agent_body(struct process *p, struct channel *below, const struct body *body, const char *head,
                 size_t len)

@@ -81,11 +81,19 @@ is_fresh(const struct front *f)
     return f->phase == FRONT_SNIFF || f->phase == FRONT_TALK;
 }
 
+/** f is no longer one of those that have not asked yet. */
+static void
+leave_door(struct front *f)
+{
+    f->a->n_fresh--;
+    fogi_agent_has_room(f->a);
+}
+
 static void
 set_phase(struct front *f, enum front_phase phase, fog_time time)
 {
     if (is_fresh(f) && phase != FRONT_SNIFF && phase != FRONT_TALK)
-        f->a->n_fresh--;
+        leave_door(f);
     f->phase = phase;
     f->moved = process_now(f->a->p);
     fogi_alarm_set(&f->alarm, f->moved + time);
@@ -102,7 +110,7 @@ static void
 end_front(struct front *f, bool reset)
 {
     if (is_fresh(f))
-        f->a->n_fresh--;
+        leave_door(f);
     list_unlink(&f->link);
     fogi_reach_forget(f->reach);
     fogi_request_forget(&f->rq);
@@ -167,19 +175,10 @@ static void
 join(struct front *f)
 {
     struct channel *near = f->c, *far = f->far;
-    static char head[FORWARD_MAX]; /* in use only between here and the copy */
     f->c = f->far = NULL;
-    if (f->http && f->forward.kind == FORWARD_REQUEST) {
-        size_t len = fogi_forward_write(&f->in.head, &f->forward, head);
-        near = fogi_agent_body(f->a->p, near, &f->forward.body, head, len);
-    }
+    if (f->rq.early_sent)
+        fogi_agent_body_skip(near, f->rq.early_sent);
     drop_engine(f);
-    f->http = false; /* nothing to be dropped any more */
-    if (!near) {
-        fogi_channel_reset(far);
-        end_front(f, true);
-        return;
-    }
     f->a->p->n.streams_opened++;
     move_to(f, &f->a->spliced);
     set_phase(f, FRONT_SPLICED, FRONT_IDLE);
@@ -338,6 +337,28 @@ look_ask(struct front *f)
         end_front(f, true);
 }
 
+/** From here on f->c is the request as the origin gets it. False without memory. */
+static bool
+become_request(struct front *f)
+{
+    static char head[FORWARD_MAX]; /* in use only between here and the copy */
+    struct head_text method = fogi_head_method(&f->in.head);
+    bool safe =
+        f->forward.body.done && (fogi_text_is(method, "GET") || fogi_text_is(method, "HEAD") ||
+                                 fogi_text_is(method, "OPTIONS"));
+    size_t len = fogi_forward_write(&f->in.head, &f->forward, head);
+    drop_engine(f);
+    f->c = fogi_agent_body(f->a->p, f->c, &f->forward.body, head, len);
+    if (!f->c)
+        return false;
+    fogi_channel_own(f->c, look, f);
+    /* To be asked twice, by two servers, harms nobody: it leaves before it is known who connects.
+     */
+    if (safe)
+        f->rq.early = fogi_agent_body_head(f->c, &f->rq.early_len);
+    return true;
+}
+
 static void
 ask(struct front *f, const struct dest *dest)
 {
@@ -380,6 +401,8 @@ head_done(struct front *f)
     } else if (fogi_forward_read(&f->in.head, &f->forward)) {
         f->a->n.bad_requests++;
         say_error(f, "400 Bad Request", "", "this is an HTTP proxy, not a web server");
+    } else if (f->forward.kind == FORWARD_REQUEST && !become_request(f)) {
+        end_front(f, true);
     } else {
         ask(f, &f->forward.dest);
     }
@@ -537,8 +560,6 @@ fogi_front_take(struct agent *a, struct channel *c, const struct fog_addr *peer,
     struct front *f = NULL;
     if (tight)
         p->n.limit_tight_hit++;
-    else if (a->n_fresh >= FRONTS_FRESH_MAX)
-        a->n.limit_fresh_hit++;
     else
         f = p->al.alloc(p->al.ctx, sizeof *f);
     if (!f) {
@@ -550,13 +571,36 @@ fogi_front_take(struct agent *a, struct channel *c, const struct fog_addr *peer,
     f->c = c;
     f->peer = *peer;
     f->kind = kind;
+    f->moved = process_now(p);
     list_init(&f->link);
     list_push(&a->fresh, &f->link);
     a->n_fresh++;
     fogi_process_relay_began(p);
     fogi_alarm_init(&f->alarm, &p->loop, on_alarm);
-    fogi_alarm_set(&f->alarm, process_now(p) + FRONT_TIME);
+    fogi_alarm_set(&f->alarm, f->moved + FRONT_TIME);
     fogi_channel_own(c, look, f);
+}
+
+/** list_push() puts the newest last; those that were answered stand among them. */
+static struct front *
+oldest(const struct agent *a)
+{
+    struct list *i = a->fresh.next;
+    while (!is_fresh(list_entry(i, struct front, link)))
+        i = i->next;
+    return list_entry(i, struct front, link);
+}
+
+fog_time
+fogi_fronts_oldest(const struct agent *a)
+{
+    return oldest(a)->moved;
+}
+
+void
+fogi_fronts_end_oldest(struct agent *a)
+{
+    kill_front(oldest(a));
 }
 
 void

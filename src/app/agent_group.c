@@ -234,6 +234,7 @@ try_now(struct request *rq, struct line *l)
 {
     rq->line = l;
     rq->by = l->far;
+    rq->early_sent = 0;
     rq->tries++;
     list_unlink(&l->link);
     list_push(&rq->g->used, &l->link);
@@ -340,7 +341,12 @@ void
 fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest, request_fn done,
                void *ctx)
 {
-    *rq = (struct request){.g = g, .dest = *dest, .done = done, .ctx = ctx};
+    *rq = (struct request){.g = g,
+                           .dest = *dest,
+                           .early = rq->early,
+                           .early_len = rq->early_len,
+                           .done = done,
+                           .ctx = ctx};
     rq->since = process_now(g->a->p);
     list_init(&rq->link);
     pump_init(&rq->pump, on_given_up);

@@ -2,7 +2,8 @@
  *
  * agent_int.h - what the files of the agent share.
  *
- *     agent.c        its life: listeners, signals, reload, drain
+ *     agent.c        its life: signals, reload, drain
+ *     agent_door.c   its listeners
  *     agent_front.c  one local connection: from its first byte to its last
  *     agent_body.c   one HTTP request as a channel: the head written anew, then its body
  *     agent_group.c  a group of servers: who is well, whose turn it is, connections kept ready
@@ -25,6 +26,9 @@
 #include "proxy/websocks.h"
 
 #define FRONTS_FRESH_MAX 1024       /* local connections that have not asked yet, at once   */
+#define FRESH_GRACE FOG_SEC(2)      /* what each of them has when others wait              */
+#define PACS_MAX 64                 /* who ask for the script, at once                     */
+#define AGENT_DOORS 4               /* SOCKS5, HTTP, both, PAC                             */
 #define FRONT_TIME FOG_SEC(10)      /* for a local connection to ask (threats S1, S7)        */
 #define FRONT_IDLE FOG_SEC(15 * 60) /* joined, without a byte                               */
 #define LINE_TIME FOG_SEC(10)       /* from making a line to its upgrade                    */
@@ -53,7 +57,9 @@
     X(checks_failed)                                                                                \
     X(bad_requests)           /* neither SOCKS5 nor HTTP for a proxy                             */ \
     X(bad_logins)                                                                                   \
-    X(limit_fresh_hit)        /* too many local connections had not asked yet                    */ \
+    X(limit_fresh_hit)        /* ended so that another could come in                             */ \
+    X(limit_fresh_waited)     /* local connections that waited for a place                       */ \
+    X(limit_pacs_hit)         /* too many asked for the script at once                           */ \
     X(limit_handshake_hit)    /* one took too long to ask                                        */ \
     X(limit_idle_hit)         /* ended: no byte for too long                                     */
 /* clang-format on */
@@ -110,7 +116,9 @@ struct request {
     struct list link; /* group->waiting                       */
     struct group *g;  /* NULL: nothing is asked               */
     struct dest dest;
-    struct line *line; /* that works on it; NULL: none yet     */
+    const char *early; /* bytes that may leave with the question, more than once; NULL: none   */
+    size_t early_len, early_sent; /* sent: on the line that works on it or has answered        */
+    struct line *line;            /* that works on it; NULL: none yet     */
     uint64_t tried[AGENT_SERVERS_MAX / 64];
     unsigned tries;
     fog_time since;
@@ -155,7 +163,7 @@ bool fogi_group_is_busy(const struct group *g);
 void fogi_group_resumed(struct group *g);
 void fogi_group_dump(struct group *g, struct stats *out);
 
-/** Asks: done() comes once, later. */
+/** Asks: done() comes once, later. rq->early and early_len are set, and lent until then. */
 void fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest, request_fn done,
                     void *ctx);
 /** done() will not come. Fine on one that is answered or never asked. */
@@ -190,14 +198,26 @@ struct door {
     struct agent *a;
     struct listener listener;
     enum front_kind kind;
+    bool pac; /* ... or for the script */
     bool open;
+    uv_stream_t *held; /* a connection waits for a place; NULL: none */
 };
+
+/** Opens all listeners, or none: a negative errno, and the user was told. */
+FOG_CHECKED int fogi_agent_open(struct agent *a);
+/** Takes nothing more. Idempotent. */
+void fogi_agent_shut(struct agent *a);
+/** A place may be free. */
+void fogi_agent_has_room(struct agent *a);
 
 /** Takes a local connection. */
 void fogi_front_take(struct agent *a, struct channel *c, const struct fog_addr *peer,
                      enum front_kind kind);
 /** Ends all local connections that have not asked yet; all of them when `now`. */
 void fogi_fronts_end(struct agent *a, bool now);
+/** When the oldest of those that have not asked yet came; there is one. */
+fog_time fogi_fronts_oldest(const struct agent *a);
+void fogi_fronts_end_oldest(struct agent *a);
 /** Ends those that are logging in: the users are about to be others. */
 void fogi_fronts_forget_users(struct agent *a);
 
@@ -205,6 +225,10 @@ void fogi_fronts_forget_users(struct agent *a);
  *  goes to `below`, which is taken, also when it fails. head: copied. NULL without memory. */
 FOG_CHECKED struct channel *fogi_agent_body(struct process *p, struct channel *below,
                                             const struct body *body, const char *head, size_t len);
+/** Lends what of the head has not been read. */
+const char *fogi_agent_body_head(const struct channel *c, size_t *len);
+/** So many bytes of the head were sent otherwise. */
+void fogi_agent_body_skip(struct channel *c, size_t len);
 
 /* agent_pac.c */
 
@@ -222,14 +246,16 @@ struct agent {
     agent_load_fn load;
     void *load_ctx;
     struct tls_conf *tls;
-    struct door doors[4]; /* socks5, http, mixed, pac */
+    struct door doors[AGENT_DOORS];
+    struct pump room;       /* a place is free, and somebody waits for it */
+    struct alarm room_time; /* the oldest in the door has had its time    */
     struct group *groups;
     size_t n_groups;
     struct reacher reacher; /* direct, and servers over TCP */
     struct pump resumed;
     struct mem mem;
     struct list fresh, asking, spliced, pacs;
-    unsigned n_fresh;
+    unsigned n_fresh, n_pacs;
     uint64_t ids;
     struct agent_counters n;
 };

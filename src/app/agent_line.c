@@ -40,6 +40,20 @@ failed(struct line *l, const char *why)
     fogi_group_line_failed(l->g, l);
 }
 
+/** What the request may send before it is answered. */
+static bool
+flush_early(struct line *l)
+{
+    struct request *rq = l->rq;
+    size_t taken = 0;
+    if (!rq || rq->early_sent == rq->early_len || !fogi_ws_client_may_send(&l->ws))
+        return true;
+    if (channel_write(l->c, rq->early + rq->early_sent, rq->early_len - rq->early_sent, &taken))
+        return false;
+    rq->early_sent += taken;
+    return true;
+}
+
 /** Sends what the engine has to say; false when the channel broke. */
 static bool
 flush(struct line *l)
@@ -53,7 +67,7 @@ flush(struct line *l)
             break;
         fogi_ws_client_sent(&l->ws, taken);
     }
-    return true;
+    return flush_early(l);
 }
 
 /** What an engine that gave up means to people. */

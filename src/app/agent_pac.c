@@ -38,6 +38,7 @@ static void
 end_pac(struct pac *p, bool reset)
 {
     list_unlink(&p->link);
+    p->a->n_pacs--;
     fogi_head_clear(&p->head, &p->a->mem);
     if (reset)
         fogi_channel_reset(p->c);
@@ -140,7 +141,11 @@ void
 fogi_pac_take(struct agent *a, struct channel *c)
 {
     struct process *process = a->p;
-    struct pac *p = process->al.alloc(process->al.ctx, sizeof *p);
+    struct pac *p = NULL;
+    if (a->n_pacs < PACS_MAX)
+        p = process->al.alloc(process->al.ctx, sizeof *p);
+    else
+        a->n.limit_pacs_hit++;
     if (!p) {
         fogi_channel_reset(c);
         return;
@@ -151,6 +156,7 @@ fogi_pac_take(struct agent *a, struct channel *c)
     fogi_head_init(&p->head, HEAD_REQUEST);
     list_init(&p->link);
     list_push(&a->pacs, &p->link);
+    a->n_pacs++;
     fogi_process_relay_began(process);
     fogi_alarm_init(&p->alarm, &process->loop, on_alarm);
     fogi_alarm_set(&p->alarm, process_now(process) + PAC_TIME);

@@ -10,8 +10,8 @@
 
 #include "app/conf.h"
 
-/** Reads the configuration again (SIGHUP). Returns 0 with *out replaced whole; or non-zero after having told the user why, and then
- *  everything stays as it is. NULL: nothing can be reloaded. */
+/** Reads the configuration again (SIGHUP). Returns 0 with *out replaced whole; or non-zero after
+ * having told the user why, and then everything stays as it is. NULL: nothing can be reloaded. */
 typedef int (*app_reload_fn)(void *ctx, struct conf *out);
 
 /**

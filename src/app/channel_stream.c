@@ -77,8 +77,8 @@ stream_write(struct channel *c, const void *bytes, size_t len, size_t *taken)
         return FOG_E_RESET;
     if (s->finished)
         return FOG_E_FINISHED;
-    int rc = fog_session_write(s->ride.carrier->session, s->ride.stream, bytes, len, taken,
-                               now_of(s));
+    int rc =
+        fog_session_write(s->ride.carrier->session, s->ride.stream, bytes, len, taken, now_of(s));
     rider_touch(&s->ride);
     if (!rc)
         return 0;
@@ -126,8 +126,8 @@ stream_end(struct channel *c, bool reset)
     bool eof;
     if (s->ride.stream) {
         struct fog_session *session = s->ride.carrier->session;
-        bool orderly = s->finished &&
-                       !fog_session_peek(session, s->ride.stream, &at, &len, &eof) && !len && eof;
+        bool orderly = s->finished && !fog_session_peek(session, s->ride.stream, &at, &len, &eof) &&
+                       !len && eof;
         if (reset || !orderly)
             fog_session_reset(session, s->ride.stream, process_now(p));
         fogi_rider_off(&s->ride);

@@ -2,6 +2,7 @@
 #include "app/reach.h"
 
 #include "app/channel_tcp.h"
+#include "io/log.h"
 #include "io/resolve.h"
 
 #include <assert.h>
@@ -199,8 +200,14 @@ know_ourselves(struct reacher *r)
     uv_interface_address_t *all;
     int n;
     fog_time now = process_now(r->p);
-    if (now - r->own_since < OWN_FRESH || uv_interface_addresses(&all, &n))
+    if (now - r->own_since < OWN_FRESH)
         return;
+    int err = uv_interface_addresses(&all, &n);
+    if (err) { /* a sandbox without netlink, say */
+        LOG_LIMITED(LOG_AT_WARN, "which addresses are this machine's cannot be found out: %s",
+                    fogi_io_text(err));
+        return;
+    }
     r->own_since = now;
     fogi_policy_forget_own(r->policy);
     for (int i = 0; i < n; i++) {

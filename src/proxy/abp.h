@@ -20,8 +20,7 @@
 #define ABP_BYTES_MAX                                                                              \
     (16u * 1024 * 1024)      /* of a list; the large ones are about 5 MiB             */
 #define ABP_RULES_MAX 200000 /* lines that say something; more are counted, not kept  */
-#define ABP_REGEX_MAX 64 /* expressions, which cost time each: a hostile list takes 0.1 s at most  \
-                          */
+#define ABP_REGEX_MAX 64     /* expressions: a hostile list of them takes 0.1 s at most        */
 
 struct abp; /* opaque */
 

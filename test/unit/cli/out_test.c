@@ -90,7 +90,8 @@ test_print_config_reads_back(void **state)
     (void)state;
     static const char *const files[] = {
         "listen: '[::1]:80', remote: h:2, fast: 2, via: tcp, tunnels: 3, hold: 0, compress: true",
-        "listen: 1, target: '[fe80::1%eth0]:2', mtu: 99, up: 1.5G, down: 0.8, sndwnd: 1, rcvwnd: 65535, sockbuf: 0,"
+        "listen: 1, target: '[fe80::1%eth0]:2', mtu: 99, up: 1.5G, down: 0.8, sndwnd: 1, rcvwnd: "
+        "65535, sockbuf: 0,"
         "max-streams: 5, log: trace",
     };
     for (enum conf_mode mode = CONF_CLIENT; mode <= CONF_SERVER; mode++) {
@@ -149,6 +150,8 @@ manual_line(enum conf_key key, char *line, size_t cap)
         value = "true, false";
     else if (row->type == CONF_VIA)
         value = "kcp, tcp";
+    else if (row->type == CONF_PATH)
+        value = "path";
     else if (row->type == CONF_LEVEL)
         value = "error..trace";
     if (key == CONF_KEY_TARGET)
