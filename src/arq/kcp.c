@@ -144,19 +144,41 @@ dead_at(const struct kcp *k)
     return silent_since(k) + k->o.dead_us;
 }
 
-/* Sends the oldest segments again: a receiver that has room for any has room for these, and what
- * answers them tells about the rest. */
+/* Sends the oldest segments again, before any other, as far as they left at `until` or before: a
+ * receiver that has room for any has room for these, and what answers them tells about the rest.
+ * The oldest transmissions may be of segments that the receiver has no room for any more. */
 static void
-probe_oldest(struct kcp *k)
+probe_oldest(struct kcp *k, uint32_t n, fog_time until)
 {
-    for (uint32_t sn = k->snd.una; sn != k->snd.next && sn - k->snd.una < LOSS_PROBES; sn++) {
+    for (uint32_t i = n < snd_span(&k->snd) ? n : snd_span(&k->snd); i-- > 0;) {
+        uint32_t sn = k->snd.una + i;
         const struct snd_seg *g = snd_at(&k->snd, sn);
-        if (g->state != SND_FLYING || !txlog_has(&k->log, g->tx))
-            continue;
-        fogi_txlog_resolve(&k->log, txlog_at(&k->log, g->tx), TX_LOST);
-        fogi_kcp_lost(k, g->tx);
+        struct tx *t = txlog_has(&k->log, g->tx) ? txlog_at(&k->log, g->tx) : NULL;
+        if (g->state == SND_FLYING && t && t->sent_at <= until) {
+            fogi_txlog_resolve(&k->log, t, TX_LOST);
+            fogi_kcp_lost(k, g->tx);
+        }
+        fogi_snd_urge(&k->snd, sn);
     }
-    k->probes_left = LOSS_PROBES;
+}
+
+/* Nothing was heard for too long. */
+static void
+on_timeout(struct kcp *k, fog_time now)
+{
+    if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
+        k->cc.ops->timeout(&k->cc);
+    if (k->loss.backoff >= SILENCE && fogi_size_silent(&k->size, now))
+        fogi_kcp_resize(k);
+    fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
+    if (k->loss.quota == 0) {
+        probe_oldest(k, LOSS_PROBES, now);
+        k->probes_left = LOSS_PROBES;
+    } else {
+        uint32_t lost = k->snd.n_lost;
+        probe_oldest(k, 1, k->loss.sent_until);
+        k->loss.quota -= k->snd.n_lost - lost;
+    }
 }
 
 static void
@@ -178,15 +200,8 @@ kcp_tick(struct fog_arq *a, fog_time now)
             k->dark = true;
             k->n.blackouts++;
         }
-        if (overdue) {
-            if (k->loss.backoff > 0) /* one alone may be an ACK that was lost */
-                k->cc.ops->timeout(&k->cc);
-            if (k->loss.backoff >= SILENCE && fogi_size_silent(&k->size, now))
-                fogi_kcp_resize(k);
-            fogi_loss_timeout(&k->loss, k->rtt.rto_us, now);
-            if (k->loss.timed && !k->loss.sparing)
-                probe_oldest(k);
-        }
+        if (overdue)
+            on_timeout(k, now);
     }
     fogi_kcp_settle(k, now);
 }

@@ -173,7 +173,7 @@ take_rtt(struct kcp *k, const struct tx *t, fog_time now)
     fogi_rtt_sample(&k->rtt, rtt);
     if (t->state == TX_LOST && t->by_order)
         was_late(k, t, rtt);
-    if (t->sent_at >= k->latest_at) {
+    if (t->sent_at >= k->latest_at && rtt <= RTT_SAMPLE_MAX) {
         k->latest_at = t->sent_at;
         k->latest_rtt = rtt > 0 ? rtt : 1;
     }

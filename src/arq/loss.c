@@ -28,13 +28,21 @@ fogi_loss_clock(struct loss *s, fog_time now)
     s->now = now;
 }
 
+/* What is waited at most for an answer, whatever round trips seem to be now: who has been stopped
+ * for half a minute, or whose peer has, measures half a minute. */
+static fog_time
+at_most(const struct loss *s, fog_time wait)
+{
+    return s->least > 0 && wait > s->least + LOSS_WAIT_MAX ? s->least + LOSS_WAIT_MAX : wait;
+}
+
 void
 fogi_loss_rtt(struct loss *s, fog_time srtt, fog_time latest, fog_time slack)
 {
-    s->rtt = latest > srtt ? latest : srtt;
-    s->slack = slack;
     if (s->least == 0 || latest < s->least)
         s->least = latest;
+    s->rtt = at_most(s, latest > srtt ? latest : srtt);
+    s->slack = at_most(s, slack);
     if (s->now - s->window_at > FADE_RTTS * srtt) {
         s->window_at = s->now;
         s->window -= s->window / 8;
@@ -86,7 +94,7 @@ fogi_loss_timeout(struct loss *s, fog_time rto, fog_time now)
     s->quota = s->backoff == 0 ? LOSS_FIRST_MAX : LOSS_PROBES;
     if (s->timed && !s->sparing)
         s->quota = 0; /* the caller chooses the probes */
-    s->sent_until = now - rto;
+    s->sent_until = now - at_most(s, rto);
     s->timeout_at = now;
     s->backoff++;
 }
@@ -144,7 +152,7 @@ fogi_loss_forget(struct loss *s, const struct txlog *l)
 static fog_time
 timed_wait(const struct loss *s, fog_time rto)
 {
-    fog_time wait = s->rtt ? s->rtt + s->slack : rto;
+    fog_time wait = at_most(s, s->rtt ? s->rtt + s->slack : rto);
     fog_time most = s->backoff < TIMED_SHORT_WAITS ? TIMED_WAIT : TIMED_WAIT_LONG;
     if (s->backoff > 2 * TIMED_SHORT_WAITS || s->backoff * (wait / 2) > most)
         return wait > most ? wait : most;
@@ -162,6 +170,7 @@ wait_time(const struct loss *s, fog_time rto)
         return s->bought ? SPARING_BOUGHT : FOG_TIME_NEVER;
     if (s->timed)
         return timed_wait(s, rto);
+    rto = at_most(s, rto);
     fog_time longest = rto > LOSS_WAIT_MAX ? rto : LOSS_WAIT_MAX;
     if (s->backoff > 2 * (LOSS_WAIT_MAX / 1000)) /* beyond any cap; keeps the product small */
         return longest;

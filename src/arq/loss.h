@@ -8,7 +8,8 @@
  *                 last timeout, n timeouts in a row. The wait ends at 2 s, or the rto if that is
  *                 longer, so a link that comes back is noticed soon. The first timeout gives up at
  *                 most 32 transmissions older than the rto; each later one at most the two oldest,
- *                 as probes: when one is answered, rule 1 speaks about the rest.
+ *                 as probes: when one is answered, rule 1 speaks about the rest. One of them is
+ *                 the caller's choice.
  * Timed           in place of rule 1: T is lost once a later one has arrived and T left longer than
  *                 rtt + window ago. The window begins at a quarter of the least round trip. It
  * grows when one given up turns out to have been late only, to what that one took at most, and
@@ -16,8 +17,10 @@
  * proof enough. In place of rule 2: nothing was heard of the oldest for rtt +
  * max(4 rttvar, slack), nor of any for twice that maximum; then the caller sends probes, again
  * after waits that grow by half up to 200 ms, or a second when five seconds brought nothing.
- * Sparing         toward a peer that has not proven its address the waits are 250 ms and 750 ms.
- * Then there is silence, except that each datagram heard meanwhile buys one more try after 1.5 s.
+ * Stalls          a peer that was stopped for long, or we, make a round trip seem as long. No wait
+ * is more than 2 s longer than the least round trip was. Sparing         toward a peer that has not
+ * proven its address the waits are 250 ms and 750 ms. Then there is silence, except that each
+ * datagram heard meanwhile buys one more try after 1.5 s.
  *
  * Invariant: each transmission is declared lost at most once, and a call that comes late counts as
  * one timeout. `head` walks the log once, so the cost per transmission is constant at any window.

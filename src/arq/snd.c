@@ -94,6 +94,19 @@ unlink_lost(struct snd *s, uint32_t sn)
 }
 
 void
+fogi_snd_urge(struct snd *s, uint32_t sn)
+{
+    struct snd_seg *g = snd_at(s, sn);
+    if (g->state != SND_LOST || sn == s->lost_first)
+        return;
+    unlink_lost(s, sn);
+    g->next = s->lost_first;
+    snd_at(s, s->lost_first)->prev = sn;
+    s->lost_first = sn;
+    s->n_lost++;
+}
+
+void
 fogi_snd_copy(struct snd *s, uint32_t sn, void *out)
 {
     struct snd_seg *g = snd_at(s, sn);

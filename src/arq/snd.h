@@ -78,6 +78,9 @@ uint32_t fogi_snd_cut(struct snd *s, void *out, uint16_t len);
 /** sn was lost: queues it to be sent again. No effect unless it is SND_FLYING. O(1). */
 void fogi_snd_lose(struct snd *s, uint32_t sn);
 
+/** If sn is to be sent again, it is the next. O(1). */
+void fogi_snd_urge(struct snd *s, uint32_t sn);
+
 /** Takes the first lost segment out of the queue and copies its bytes to out. n_lost > 0. The
  * caller sets tx. Returns its sn. O(len). */
 uint32_t fogi_snd_again(struct snd *s, void *out);

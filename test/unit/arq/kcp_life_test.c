@@ -262,6 +262,51 @@ test_restart(void **state)
     }
 }
 
+/* The same of what the log has forgotten. Three were sent and acknowledged, then seventy in one go,
+ * the last of them 72, then nothing is under way. */
+static void
+test_restart_after_all_was_answered(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const struct {
+        const char *name;
+        struct seg s; /* ts counts from the base */
+        bool restarted;
+    } rows[] = {
+        { "ACK of the last, una 2",      { .cmd = SEG_ACK,  .sn = 72, .ts = 72, .una = 2 }, true  },
+        { "ACK of the last, una 0",      { .cmd = SEG_ACK,  .sn = 72, .ts = 72, .una = 0 }, true  },
+        { "una as known when it left",   { .cmd = SEG_ACK,  .sn = 72, .ts = 72, .una = 3 }, false },
+        { "WINS of the last, una 2",     { .cmd = SEG_WINS, .sn = 72, .ts = 72, .una = 2 }, true  },
+        { "WASK of the last, una 2",     { .cmd = SEG_WASK, .sn = 72, .ts = 72, .una = 2 }, false },
+        { "64 transmissions ago",        { .cmd = SEG_ACK,  .sn = 72, .ts = 9,  .una = 2 }, true  },
+        { "65 transmissions ago",        { .cmd = SEG_ACK,  .sn = 72, .ts = 8,  .una = 2 }, false },
+        { "64 segments ago",             { .cmd = SEG_ACK,  .sn = 9,  .ts = 72, .una = 2 }, true  },
+        { "65 segments ago",             { .cmd = SEG_ACK,  .sn = 8,  .ts = 72, .una = 2 }, false },
+        { "a stamp that never left",     { .cmd = SEG_ACK,  .sn = 72, .ts = 73, .una = 2 }, false },
+        { "a segment that never left",   { .cmd = SEG_ACK,  .sn = 73, .ts = 72, .una = 2 }, false },
+        { "one of the first three",      { .cmd = SEG_ACK,  .sn = 2,  .ts = 2,  .una = 0 }, false },
+    };
+    /* clang-format on */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+        start(&f);
+        fly(&f, 3);
+        assert_int_equal(feed(&f, (struct seg){.cmd = SEG_ACK, .ts = stamp(&f, 0), .una = 3}), 0);
+        fly(&f, 70);
+        struct seg all = {.cmd = SEG_ACK, .sn = 72, .ts = stamp(&f, 72), .una = 73};
+        assert_int_equal(feed(&f, all), FOG_OK);
+        assert_true(no_event(&f) && sleeps(&f));
+        struct seg s = rows[i].s;
+        s.ts += f.o.ts_base;
+        assert_int_equal(feed(&f, s), FOG_OK);
+        if (craft_status(f.a).failed != rows[i].restarted)
+            fail_msg("%s", rows[i].name);
+        assert_int_equal(event(&f, FOG_ARQ_FAILED, FOG_E_RESTARTED), rows[i].restarted);
+        end(&f);
+    }
+}
+
 /* The answer of fog_kcp_unknown() does it. */
 static void
 test_unknown_is_understood(void **state)
@@ -406,6 +451,56 @@ test_blackout(void **state)
     end(&f);
 }
 
+/* A peer that takes back its window has room for the oldest segment only; the oldest transmissions
+ * are of others. Each timeout sends that one first: a hole once waited for 80 s. */
+static void
+test_window_taken_back(void **state)
+{
+    (void)state;
+    struct fixture f;
+    start(&f);
+    assert_int_equal(feed(&f, (struct seg){.cmd = SEG_WINS, .wnd = 200}), FOG_OK);
+    fly(&f, 100);
+    for (uint32_t una = 0; una < 20; una++) {
+        fog_time from = f.now;
+        bool came = false;
+        while (!came) {
+            wake(&f);
+            assert_true(f.now <= from + FOG_SEC(1));
+            for (craft_take(f.a, &f.out, f.now); f.out.len; craft_take(f.a, &f.out, f.now))
+                came |= f.out.segs[0].sn == una;
+        }
+        assert_int_equal(feed(&f, (struct seg){.cmd = SEG_WINS, .wnd = 1, .una = una + 1}), FOG_OK);
+    }
+    assert_true(f.now < T0 + FOG_SEC(20));
+    end(&f);
+}
+
+/* Our process was stopped for 80 s while an answer lay in the socket: soon after, what is lost is
+ * repaired as before. */
+static void
+test_stopped_for_long(void **state)
+{
+    (void)state;
+    for (unsigned model = 0; model < 2; model++) {
+        struct fixture f;
+        classic(&f.o);
+        if (model)
+            fog_kcp_options_init(&f.o);
+        f.o.ts_base = 5000;
+        start_with(&f);
+        for (uint32_t sn = 0; sn < 2; sn++) {
+            fly(&f, 1);
+            f.now += sn ? FOG_SEC(50) : FOG_MS(20);
+            struct seg ack = {.cmd = SEG_ACK, .sn = sn, .ts = stamp(&f, sn), .una = sn + 1};
+            assert_int_equal(feed(&f, ack), FOG_OK);
+        }
+        fly(&f, 1);
+        assert_true(fog_arq_deadline(f.a, NULL) <= f.now + FOG_MS(2020));
+        end(&f);
+    }
+}
+
 static void
 test_hello(void **state)
 {
@@ -521,12 +616,15 @@ main(void)
         cmocka_unit_test(test_never_proven),
         cmocka_unit_test(test_after_failure),
         cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_after_all_was_answered),
         cmocka_unit_test(test_unknown_is_understood),
         cmocka_unit_test(test_unknown_answers_wask),
         cmocka_unit_test(test_worn),
         cmocka_unit_test(test_worn_by_the_peer),
         cmocka_unit_test(test_suspended),
         cmocka_unit_test(test_blackout),
+        cmocka_unit_test(test_window_taken_back),
+        cmocka_unit_test(test_stopped_for_long),
         cmocka_unit_test(test_hello),
         cmocka_unit_test(test_idle_holds_nothing),
         cmocka_unit_test(test_output_without_memory),

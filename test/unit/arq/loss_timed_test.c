@@ -188,6 +188,31 @@ test_round_trips(void **state)
     }
 }
 
+/* Who was stopped for half a minute, or had a peer that was, measures half a minute. No wait
+ * becomes more than 2 s longer than the least round trip was: a tunnel stood still for a minute. */
+static void
+test_a_stall_is_no_round_trip(void **state)
+{
+    (void)state;
+    static const fog_time seen[] = {FOG_MS(100), FOG_SEC(3), FOG_SEC(30), FOG_SEC(86400)};
+    for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
+        struct fixture f;
+        start(&f);
+        fogi_loss_rtt(&f.loss, seen[i] / 8, seen[i], 2 * seen[i]);
+        fogi_loss_late(&f.loss, seen[i]);
+        send_at(&f, T0);
+        send_at(&f, T0);
+        assert_true(fogi_loss_deadline(&f.loss, &f.log, FOG_SEC(60)) <= T0 + RTT + FOG_SEC(2));
+        ack(&f, 1);
+        assert_int_equal(lost(&f), 0);
+        fog_time due = fogi_loss_deadline(&f.loss, &f.log, FOG_SEC(60));
+        assert_true(due <= T0 + 2 * (RTT + FOG_SEC(2)));
+        fogi_loss_clock(&f.loss, due);
+        assert_int_equal(lost(&f), 1);
+        end(&f);
+    }
+}
+
 /* A timeout gives nothing up by itself: the caller chooses what probes. Something that arrives
  * makes waits short again. */
 static void
@@ -222,7 +247,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overtaken),      cmocka_unit_test(test_window_grows),
         cmocka_unit_test(test_window_shrinks), cmocka_unit_test(test_round_trips),
-        cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_probes),         cmocka_unit_test(test_a_stall_is_no_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,36 @@ test_lost_queue(void **state)
     end(&f);
 }
 
+/* What is urged goes first, from wherever it waits; the rest keeps its order. */
+static void
+test_urged(void **state)
+{
+    (void)state;
+    for (unsigned urged = 0; urged < 4; urged++) {
+        struct fixture f;
+        uint8_t data[2048];
+        start(&f, 0xfffffffe, 70);
+        write_bytes(&f, 350);
+        cut(&f, 5);
+        fogi_snd_urge(&f.snd, f.first + urged); /* is not lost: no effect */
+        assert_int_equal(f.snd.n_lost, 0);
+        for (unsigned i = 0; i < 4; i++)
+            fogi_snd_lose(&f.snd, f.first + i);
+        fogi_snd_urge(&f.snd, f.first + urged);
+        fogi_snd_urge(&f.snd, f.first + 4); /* flies */
+        fogi_snd_lose(&f.snd, f.first + 4);
+        assert_int_equal(f.snd.n_lost, 5);
+        assert_int_equal(fogi_snd_again(&f.snd, data), f.first + urged);
+        check(&f, f.first + urged, data);
+        for (unsigned i = 0; i < 5; i++) {
+            if (i != urged)
+                assert_int_equal(fogi_snd_again(&f.snd, data), f.first + i);
+        }
+        assert_int_equal(f.snd.n_lost, 0);
+        end(&f);
+    }
+}
+
 /* Many rounds with random acks and losses, over page ends, ring growth and the wrap. */
 static void
 test_random(void **state)
@@ -149,6 +179,8 @@ test_random(void **state)
                 uint32_t sn = f.snd.una + rng_below(&rng, snd_span(&f.snd));
                 if (rng_below(&rng, 2))
                     fogi_snd_lose(&f.snd, sn);
+                else if (snd_at(&f.snd, sn)->state == SND_LOST && rng_below(&rng, 2))
+                    fogi_snd_urge(&f.snd, sn);
                 else if (snd_at(&f.snd, sn)->state != SND_ACKED)
                     fogi_snd_ack(&f.snd, &f.mem, sn);
             }
@@ -188,9 +220,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acks),
-        cmocka_unit_test(test_lost_queue),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_acks),      cmocka_unit_test(test_lost_queue),
+        cmocka_unit_test(test_urged),     cmocka_unit_test(test_random),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
