@@ -60,8 +60,9 @@ class Origin:
             page = targets.digest(body).encode()
         answer = f"HTTP/1.1 {'404 Not Found' if page is None else '200 OK'}\r\n"
         answer += f"Content-Length: {len(page or b'')}\r\n"
-        if path.endswith(".html"):
-            answer += "Content-Type: text/html\r\n"
+        kind = {"html": "text/html", "svg": "image/svg+xml"}.get(path.rsplit(".", 1)[-1])
+        if kind:
+            answer += f"Content-Type: {kind}\r\n"
         answer += f"Connection: {'close' if close else 'keep-alive'}\r\n\r\n"
         s.sendall(answer.encode() + (page or b"" if method != "HEAD" else b""))
         return not close
