@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "app/agent_int.h"
+#include "channel_rig.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A group of servers over TCP which are played here by hand: they answer an upgrade, and a question
+ * with `rep`, as far as they are told to. */
+
+#define SERVERS 3
+#define PEERS 64
+#define UPGRADED                                                                                   \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"            \
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: socks5\r\n\r\n"
+
+static struct played {
+    int listener;
+    unsigned accepted, asked;
+    bool mute; /* takes connections and answers nothing             */
+    bool rude; /* closes instead of answering a question            */
+    char rep;
+} servers[SERVERS];
+
+static struct peer {
+    int fd;
+    struct played *by;
+    bool upgraded;
+} peers[PEERS];
+
+static size_t n_peers;
+static struct agent a;
+static struct agent_conf conf;
+static struct agent_server server_conf[SERVERS];
+static struct agent_group group_conf;
+static struct group g;
+
+/* ------------------------------------------------------------------------------------- servers */
+
+static uint16_t
+listen_somewhere(struct played *s)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET};
+    struct sockaddr *sa = (struct sockaddr *)(void *)&sin;
+    socklen_t len = sizeof sin;
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    s->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(s->listener, sa, len), 0);
+    assert_int_equal(listen(s->listener, 64), 0);
+    assert_int_equal(getsockname(s->listener, sa, &len), 0);
+    fcntl(s->listener, F_SETFL, O_NONBLOCK);
+    return ntohs(sin.sin_port);
+}
+
+static void
+close_peer(struct peer *q)
+{
+    close(q->fd);
+    q->fd = -1;
+}
+
+static void
+play(struct peer *q)
+{
+    static const char frame[10] = {(char)0x82, 0x7f, 0x7f, -1, -1, -1, -1, -1, -1, -1};
+    char buf[1024], answer[22] = {0};
+    if (q->fd < 0 || q->by->mute)
+        return;
+    ssize_t n = recv(q->fd, buf, sizeof buf, MSG_DONTWAIT);
+    if (n == 0)
+        close_peer(q);
+    if (n <= 2) /* a PONG */
+        return;
+    if (!q->upgraded) {
+        q->upgraded = true;
+        assert_true(send(q->fd, UPGRADED, strlen(UPGRADED), MSG_NOSIGNAL) > 0);
+        return;
+    }
+    q->by->asked++;
+    if (q->by->rude) {
+        close_peer(q);
+        return;
+    }
+    memcpy(answer, frame, 10);
+    answer[10] = 5;
+    answer[12] = 5;
+    answer[13] = q->by->rep;
+    answer[15] = 1;
+    assert_int_equal(send(q->fd, answer, sizeof answer, MSG_NOSIGNAL), sizeof answer);
+}
+
+static void
+turns(unsigned n)
+{
+    while (n--) {
+        for (size_t i = 0; i < group_conf.n_servers; i++) {
+            int fd = servers[i].listener < 0 ? -1 : accept(servers[i].listener, NULL, NULL);
+            if (fd < 0)
+                continue;
+            assert_true(n_peers < PEERS);
+            servers[i].accepted++;
+            peers[n_peers++] = (struct peer){.fd = fd, .by = &servers[i]};
+        }
+        for (size_t i = 0; i < n_peers; i++)
+            play(&peers[i]);
+        rig_turns(1);
+    }
+}
+
+/* -------------------------------------------------------------------------------------- asking */
+
+struct asker {
+    struct request rq;
+    unsigned done;
+    int rep;
+};
+
+static void
+on_done(void *ctx, struct channel *c, int rep, const char *why)
+{
+    struct asker *k = ctx;
+    k->done++;
+    k->rep = rep;
+    assert_true(c || why);
+    fogi_channel_reset(c);
+}
+
+/** Asks and waits for the answer, which is not given before this returns to the loop. */
+static int
+ask(struct asker *k)
+{
+    struct dest d = {.kind = DEST_IP4, .ip = {192, 0, 2, 1}, .port = 80};
+    memset(k, 0, sizeof *k);
+    fogi_group_ask(&g, &k->rq, &d, on_done, k);
+    assert_int_equal(k->done, 0);
+    fog_time limit = fogi_loop_refresh(&p.loop) + FOG_SEC(8);
+    while (!k->done && fogi_loop_now(&p.loop) < limit)
+        turns(1);
+    assert_int_equal(k->done, 1);
+    return k->rep;
+}
+
+static void
+begin(size_t n, unsigned pool)
+{
+    group_conf = (struct agent_group){.name = "G", .servers = server_conf, .n_servers = n};
+    conf.pool = pool;
+    assert_int_equal(fogi_group_init(&g, &a, &group_conf), 0);
+    turns(30);
+}
+
+static int
+setup(void **state)
+{
+    static char urls[SERVERS][32];
+    if (rig_setup(state))
+        return -1;
+    memset(&a, 0, sizeof a);
+    memset(&g, 0, sizeof g);
+    memset(&conf, 0, sizeof conf);
+    memset(servers, 0, sizeof servers);
+    n_peers = 0;
+    conf.auth = (struct auth_login){"alice", "secret"};
+    a.p = &p;
+    a.conf = &conf;
+    mem_init(&a.mem, &p.al);
+    fogi_reacher_init(&a.reacher, &p, NULL);
+    for (size_t i = 0; i < SERVERS; i++) {
+        struct agent_server *s = &server_conf[i];
+        *s = (struct agent_server){.by_address = true, .weight = 10, .url = urls[i]};
+        snprintf(s->at.host, sizeof s->at.host, "127.0.0.1");
+        s->at.port = listen_somewhere(&servers[i]);
+        snprintf(urls[i], sizeof urls[i], "websocks://server%zu", i);
+    }
+    return 0;
+}
+
+static void
+die(struct played *s)
+{
+    close(s->listener);
+    s->listener = -1;
+    for (size_t i = 0; i < n_peers; i++)
+        if (peers[i].by == s && peers[i].fd >= 0)
+            close_peer(&peers[i]);
+}
+
+static int
+teardown(void **state)
+{
+    fogi_group_stop(&g);
+    fogi_reacher_deinit(&a.reacher);
+    rig_turns(4);
+    fogi_group_free(&g);
+    for (size_t i = 0; i < SERVERS; i++)
+        die(&servers[i]);
+    return rig_teardown(state);
+}
+
+/* --------------------------------------------------------------------------------------- tests */
+
+static void
+the_pool_is_filled_and_filled_again(void **state)
+{
+    (void)state;
+    struct asker k;
+    begin(1, 10);
+    turns(60);
+    assert_int_equal(g.n_ready, 10);
+    assert_int_equal(ask(&k), SOCKS_OK);
+    assert_int_equal(a.n.pooled, 1);
+    turns(60);
+    assert_int_equal(g.n_ready, 10);
+    assert_int_equal(servers[0].accepted, 11);
+}
+
+static void
+turns_go_by_weight(void **state)
+{
+    (void)state;
+    struct asker k;
+    server_conf[0].weight = 30;
+    begin(2, 0);
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(ask(&k), SOCKS_OK);
+    assert_int_equal(servers[0].asked, 9);
+    assert_int_equal(servers[1].asked, 3);
+}
+
+static void
+another_server_gets_what_one_failed(void **state)
+{
+    (void)state;
+    struct asker k;
+    begin(3, 0);
+    die(&servers[0]);
+    servers[1].rude = true;
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(ask(&k), SOCKS_OK);
+    assert_int_equal(servers[2].asked, 6);
+    assert_true(a.n.retried >= 3);
+    assert_int_equal(a.n.failed, 0);
+    assert_true(g.fars[0].down && g.fars[1].down && !g.fars[2].down);
+}
+
+static void
+a_stale_connection_of_the_pool_is_not_held_against_its_server(void **state)
+{
+    (void)state;
+    struct asker k;
+    begin(1, 3);
+    turns(30);
+    assert_int_equal(g.n_ready, 3);
+    for (size_t i = 0; i < n_peers; i++)
+        shutdown(peers[i].fd, SHUT_RDWR);
+    assert_int_equal(ask(&k), SOCKS_OK);
+    assert_false(g.fars[0].down);
+}
+
+static void
+what_the_far_side_says_is_an_answer(void **state)
+{
+    (void)state;
+    struct asker k;
+    begin(2, 0);
+    servers[0].rep = servers[1].rep = SOCKS_REFUSED;
+    assert_int_equal(ask(&k), SOCKS_REFUSED);
+    assert_int_equal(servers[0].asked + servers[1].asked, 1);
+    assert_int_equal(a.n.refused, 1);
+    assert_int_equal(a.n.retried, 0);
+}
+
+static void
+nobody_is_told_once_and_later(void **state)
+{
+    (void)state;
+    struct asker k;
+    begin(3, 0);
+    for (size_t i = 0; i < SERVERS; i++)
+        die(&servers[i]);
+    assert_int_equal(ask(&k), SOCKS_GENERAL);
+    assert_int_equal(a.n.failed, 1);
+    assert_int_equal(a.n.lines_failed, 3);
+}
+
+static void
+a_failure_pauses_the_pool(void **state)
+{
+    (void)state;
+    die(&servers[0]);
+    begin(1, 10);
+    turns(30);
+    assert_true(g.paused);
+    assert_in_range(a.n.lines_failed, 1, LINES_MAKING_MAX);
+    uint64_t before = a.n.lines_failed;
+    turns(30);
+    assert_int_equal(a.n.lines_failed, before);
+}
+
+static void
+a_silent_server_is_left_in_seconds(void **state)
+{
+    (void)state;
+    struct asker k;
+    begin(2, 4);
+    turns(30);
+    servers[0].mute = true;
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(ask(&k), SOCKS_OK);
+    assert_int_equal(servers[1].asked, 6);
+    assert_true(g.fars[0].down && g.fars[0].mute);
+    for (struct list *i = g.ready.next; i != &g.ready; i = i->next)
+        assert_ptr_equal(list_entry(i, struct line, link)->far, &g.fars[1]);
+}
+
+static void
+a_forgotten_request_hears_nothing(void **state)
+{
+    (void)state;
+    struct asker k = {.done = 0};
+    struct dest d = {.kind = DEST_IP4, .ip = {192, 0, 2, 1}, .port = 80};
+    begin(1, 0);
+    fogi_group_ask(&g, &k.rq, &d, on_done, &k);
+    fogi_request_forget(&k.rq);
+    fogi_request_forget(&k.rq);
+    turns(20);
+    assert_int_equal(k.done, 0);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_pool_is_filled_and_filled_again),
+        TEST(turns_go_by_weight),
+        TEST(another_server_gets_what_one_failed),
+        TEST(a_stale_connection_of_the_pool_is_not_held_against_its_server),
+        TEST(what_the_far_side_says_is_an_answer),
+        TEST(nobody_is_told_once_and_later),
+        TEST(a_failure_pauses_the_pool),
+        TEST(a_silent_server_is_left_in_seconds),
+        TEST(a_forgotten_request_hears_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
