@@ -11,13 +11,13 @@
 
 static const char agent_usage[] = "usage: foggara agent -c FILE | OPTION...\n";
 static const char agent_about[] =
-    "Takes SOCKS5 and HTTP from local programs to gateways, as rules say; what no rule\n"
-    "names goes direct. Reads vproxy's agent files as they are.\n";
+    "Takes SOCKS5 and HTTP from local programs to gateways, as rules say; what no\n"
+    "rule names goes direct. Reads vproxy's agent files as they are.\n";
 static const char gateway_usage[] =
     "usage: foggara gateway -c FILE | OPTION... | listen PORT auth USER:PASSWORD ...\n";
 static const char gateway_about[] =
-    "Takes WebSocks agents in, ours and vproxy's, and connects them to where they ask.\n"
-    "To anybody else it is a web server. Reads the words of vproxy's server as they are.\n";
+    "Takes WebSocks agents in, ours and vproxy's, and connects them to where they\n"
+    "ask. To anybody else it is a web server. Reads the words of vproxy's server.\n";
 
 static void
 each_line(const struct conf_lines *lines, enum log_at level, const char *prefix, bool log)
