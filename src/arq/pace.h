@@ -33,6 +33,13 @@ bool fogi_pace_may(struct pace *p, fog_time now);
 /** A datagram left; at most mtu bytes, after fogi_pace_may() said yes. */
 void fogi_pace_sent(struct pace *p, size_t bytes, fog_time now);
 
+/** Bytes saved up, as far as was last looked; SIZE_MAX when unlimited. */
+static inline size_t
+pace_saved(const struct pace *p)
+{
+    return p->limited ? (size_t)(p->bucket.level / 1000000) : SIZE_MAX;
+}
+
 /** Bytes that may leave within `us` beyond what was saved up; SIZE_MAX when unlimited. */
 static inline size_t
 pace_within(const struct pace *p, fog_time us)
