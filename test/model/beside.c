@@ -35,12 +35,12 @@ struct row {
 /* clang-format off */
 static const struct row rows[] = {
     /* name     Mbit  RTT  loss  queue down   stall p50  p99  least */
-    {"up",       100,  50, 0,    100,  false, 0,    15,  40,  88},
-    {"down",     100,  50, 0,    100,  true,  0,    15,  40,  88},
-    {"stall2",   100,  50, 0,    100,  false, 2,    15,  40,  85},
-    {"stall5",   100,  50, 0,    100,  false, 5,    15,  40,  80},
-    {"thin",       5,  80, 0,    200,  false, 0,    30,  80,   4},
-    {"slow20",    20,  30, 0,    100,  false, 0,    15,  40,  17},
+    {"up",       100,  50, 0,    100,  false, 0,     4,  20,  92},
+    {"down",     100,  50, 0,    100,  true,  0,     4,  20,  92},
+    {"stall2",   100,  50, 0,    100,  false, 2,    15,  40,  88},
+    {"stall5",   100,  50, 0,    100,  false, 5,    15,  40,  85},
+    {"thin",       5,  80, 0,    200,  false, 0,    20,  80, 4.5},
+    {"slow20",    20,  30, 0,    100,  false, 0,     6,  16,  18},
 };
 /* clang-format on */
 
