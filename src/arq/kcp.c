@@ -373,7 +373,7 @@ begin_control(struct kcp *k, fog_time now)
         fogi_cc_rate(&k->cc, o->snd_wnd, o->mtu, o->rate);
     else
         fogi_cc_model(&k->cc, o->snd_wnd, o->mtu, ACK_DELAY);
-    fogi_pace_init(&k->pace, o->mtu + kcp_headers(k));
+    fogi_pace_init(&k->pace, (uint16_t)(o->mtu + kcp_headers(k)));
     if (o->cc == FOG_CC_RATE) /* nothing has to be measured first */
         fogi_pace_set(&k->pace, o->rate, now);
 }
@@ -408,7 +408,7 @@ fogi_kcp_resize(struct kcp *k)
     k->cc.mtu = k->cc.model.mtu = k->o.mtu;
     /* Who takes large ones is of our kind and does not wait for a tick to answer. */
     k->cc.model.ack_delay = k->size.state == SIZE_LARGE ? 0 : ACK_DELAY;
-    k->pace.mtu = k->o.mtu + kcp_headers(k);
+    k->pace.mtu = (uint16_t)(k->o.mtu + kcp_headers(k));
     fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), k->now);
 }
 
