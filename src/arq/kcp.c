@@ -8,10 +8,13 @@
 #include <assert.h>
 #include <string.h>
 
-/* May wait beyond what the window, and the pacer within a moment, take; no more, so that the choice
- * above is made late. */
+/* May wait beyond what the window takes; and, where sends are paced, no more beyond what may leave
+ * at once than leaves within a moment, or a few segments. So the choice above is made late. */
 #define QUEUE_BYTES 16384
-#define QUEUE_AHEAD FOG_MS(4)
+#define QUEUE_AHEAD FOG_US(2500) /* more than a program that wakes late misses */
+#define QUEUE_LEAST 4096u
+#define QUEUE_SEGS 4
+#define QUEUE_CRUMB 1024 /* less room than this is not told: frames would become many and short */
 /* Waiting and under way, all in all: more than as many small segments as the default window. */
 #define SEND_BYTES ((size_t)32 << 20)
 /* Segments: four round trips of 200 Mbit/s over 300 ms, as repairs of repairs need them. 30 MB,
@@ -267,11 +270,15 @@ kcp_writable(const struct fog_arq *a)
 {
     const struct kcp *k = kcp_of_const(a);
     size_t room = (size_t)kcp_window_free(k) * k->mss, under_way = kcp_room(k);
-    size_t soon = pace_within(&k->pace, QUEUE_AHEAD);
-    room = room < under_way ? room : under_way;
-    room = (room < soon ? room : soon) + QUEUE_BYTES;
+    size_t soon = pace_within(&k->pace, QUEUE_AHEAD), least = (size_t)QUEUE_SEGS * k->mss;
+    size_t at_once = pace_saved(&k->pace);
+    room = (room < under_way ? room : under_way) + QUEUE_BYTES;
+    least = least > QUEUE_LEAST ? least : QUEUE_LEAST;
+    soon = soon > least ? soon : least;
+    soon = soon < SIZE_MAX - at_once ? soon + at_once : SIZE_MAX;
+    room = room < soon ? room : soon;
     size_t queued = snd_queued(&k->snd), held = bytes_len(&k->snd.q);
-    if (k->failed || room <= queued || held >= SEND_BYTES)
+    if (k->failed || room < queued + QUEUE_CRUMB || held >= SEND_BYTES)
         return 0;
     return room - queued < SEND_BYTES - held ? room - queued : SEND_BYTES - held;
 }
@@ -366,7 +373,7 @@ begin_control(struct kcp *k, fog_time now)
         fogi_cc_rate(&k->cc, o->snd_wnd, o->mtu, o->rate);
     else
         fogi_cc_model(&k->cc, o->snd_wnd, o->mtu, ACK_DELAY);
-    fogi_pace_init(&k->pace, o->mtu + kcp_headers(k));
+    fogi_pace_init(&k->pace, (uint16_t)(o->mtu + kcp_headers(k)));
     if (o->cc == FOG_CC_RATE) /* nothing has to be measured first */
         fogi_pace_set(&k->pace, o->rate, now);
 }
@@ -401,7 +408,7 @@ fogi_kcp_resize(struct kcp *k)
     k->cc.mtu = k->cc.model.mtu = k->o.mtu;
     /* Who takes large ones is of our kind and does not wait for a tick to answer. */
     k->cc.model.ack_delay = k->size.state == SIZE_LARGE ? 0 : ACK_DELAY;
-    k->pace.mtu = k->o.mtu + kcp_headers(k);
+    k->pace.mtu = (uint16_t)(k->o.mtu + kcp_headers(k));
     fogi_pace_set(&k->pace, k->cc.ops->rate(&k->cc), k->now);
 }
 

@@ -128,7 +128,7 @@ fog_mux_output(struct fog_mux *m, void *buf, size_t cap, size_t *len, fog_time n
         msg_left(m, from);
     }
     m->out_pos += *len;
-    m->sched.room -= *len < m->sched.room ? *len : m->sched.room;
+    sched_use(&m->sched, *len);
     return 0;
 }
 
@@ -170,7 +170,7 @@ fog_mux_turn(struct fog_mux *m, struct fog_stream *st, size_t room, size_t *cap,
     int rc = may_write(m, st);
     if (rc)
         return rc;
-    m->sched.room = room;
+    sched_room(&m->sched, room);
     if (st->patient)
         fogi_stream_ctl(m, st, 0); /* it has company now */
     if (st->ctl_bits & (CTL_SYN | CTL_SYN_ACK))
@@ -224,7 +224,7 @@ fog_mux_frame(struct fog_mux *m, struct fog_stream *st, void *frame, size_t len,
     *total = overhead + len;
     m->n.frames_out++;
     m->out_pos += *total;
-    m->sched.room -= *total < m->sched.room ? *total : m->sched.room;
+    sched_use(&m->sched, *total);
     st->last_out = m->out_pos;
     list_unlink(&st->unacked);
     list_push(&m->unacked, &st->unacked);
@@ -274,7 +274,7 @@ void
 fog_mux_room(struct fog_mux *m, size_t room, fog_time now)
 {
     m->now = now;
-    m->sched.room = room;
+    sched_room(&m->sched, room);
     if (room <= m->framing->overhead)
         return;
     for (size_t n = 0; n == 0 || n < room / SCHED_QUANTUM; n++) {

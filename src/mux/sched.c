@@ -10,6 +10,7 @@ fogi_sched_init(struct sched *s)
     list_init(&s->fresh);
     list_init(&s->bulk);
     s->waiting = s->woken = 0;
+    s->quanta = 0;
     s->room = 0;
 }
 
@@ -18,7 +19,19 @@ fogi_turn_init(struct turn *t)
 {
     list_init(&t->link);
     t->deficit = SCHED_QUANTUM;
+    t->since = 0;
     t->woken = false;
+}
+
+/* Whoever did not wait while each of the others had its turn has one to come as well: else who says
+ * little would pay, every few hundred times, for what it said long ago. */
+static void
+catch_up(struct sched *s, struct turn *t)
+{
+    if (s->quanta - t->since <= s->waiting + s->woken)
+        return;
+    t->deficit = SCHED_QUANTUM;
+    t->since = s->quanta;
 }
 
 static void
@@ -35,6 +48,7 @@ fogi_sched_wait(struct sched *s, struct turn *t)
     forget_wake(s, t);
     if (list_is_linked(&t->link))
         return;
+    catch_up(s, t);
     list_push(t->deficit > 0 ? &s->fresh : &s->bulk, &t->link);
     s->waiting++;
 }
@@ -55,6 +69,8 @@ fogi_sched_cap(struct sched *s, struct turn *t, size_t avail, size_t max)
     bool queued = list_is_linked(&t->link);
     bool others = s->waiting + s->woken > (queued || t->woken ? 1u : 0u);
     size_t cap = avail < max ? avail : max;
+    if (!queued && !t->woken)
+        catch_up(s, t);
     if (others) {
         size_t own = queued ? 0 : t->deficit;
         cap = cap < own ? cap : own;
@@ -69,7 +85,7 @@ fogi_sched_cap(struct sched *s, struct turn *t, size_t avail, size_t max)
 void
 fogi_sched_charge(struct turn *t, size_t len)
 {
-    t->deficit = t->deficit < len + CRUMB ? 0 : t->deficit - (uint32_t)len;
+    t->deficit = t->deficit < len + CRUMB ? 0 : (uint16_t)(t->deficit - len);
 }
 
 struct turn *
@@ -83,7 +99,9 @@ fogi_sched_wake(struct sched *s)
     s->waiting--;
     s->woken++;
     t->woken = true;
-    if (!fresh)
+    if (!fresh) {
         t->deficit = SCHED_QUANTUM;
+        t->since = ++s->quanta;
+    }
     return t;
 }

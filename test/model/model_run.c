@@ -15,6 +15,7 @@
 
 #define TICK FOG_MS(10)
 #define PING 64
+#define PIECE 1024
 #define FETCH_PAUSE FOG_MS(500)
 #define BUSY_EVERY 100e3 /* us, on average */
 #define SETTLED FOG_SEC(5)
@@ -66,10 +67,10 @@ feed_sender(struct run *r, struct flow *f)
     bool fetching = r->row->kind == ROW_FETCH && r->asked;
     if (!is_bulk(r) && !fetching)
         return;
-    while (!f->full && fog_arq_writable(f->tx.arq) >= FOG_RESERVE_MAX / 2) {
+    while (!f->full) {
         if (fetching && f->offered % MODEL_FETCH == 0 && f->offered > f->returned)
             return;
-        if (fog_arq_reserve(f->tx.arq, FOG_RESERVE_MAX / 2, &buf, &cap) || cap == 0)
+        if (fog_arq_reserve(f->tx.arq, PIECE, &buf, &cap) || cap == 0)
             return;
         size_t left = MODEL_FETCH - (size_t)(f->offered % MODEL_FETCH);
         if (fetching && cap > left)

@@ -30,6 +30,7 @@ double bulk_after_talk(uint64_t seed);
 double one_answer(uint64_t seed);
 
 double shallow_queue(uint64_t seed);
+double talk(uint64_t seed);
 double words(uint64_t seed);
 double small_window(uint64_t seed);
 double dear_copies(uint64_t seed);

@@ -9,7 +9,7 @@
 #define T0 FOG_SEC(1000)
 #define OVERHEAD 28 /* bytes of IP and UDP */
 #define GREETING 9
-#define PIECE 4096
+#define PIECE 1024
 
 static void
 check(int err)

@@ -195,6 +195,34 @@ test_windows(void **state)
     }
 }
 
+/* What the pacer holds back is not taken: who writes next is to be chosen late. */
+static void
+test_queue_before_the_pacer(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t rate; /* bytes/s */
+        size_t most;   /* 2.5 ms of it, or four segments; and what may leave at once */
+    } rows[] = {{12500000, 31250 + 1250}, {625000, 4 * MSS + 1250}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+        classic(&f.o);
+        f.o.cc = FOG_CC_RATE;
+        f.o.rate = rows[i].rate;
+        start_with(&f);
+        assert_int_equal(craft_feed(f.a, (struct seg){.cmd = SEG_WINS, .wnd = 1024}, f.now),
+                         FOG_OK);
+        for (size_t n; (n = fog_arq_writable(f.a)) > 0;) {
+            craft_write(f.a, n < 1000 ? n : 1000, f.now);
+            drain(&f);
+        }
+        size_t queued = craft_status(f.a).queued;
+        if (queued > rows[i].most || queued + 1024 < rows[i].most - 1250)
+            fail_msg("%zu bytes wait", queued);
+        end(&f);
+    }
+}
+
 static void
 test_old_window_is_ignored(void **state)
 {
@@ -431,6 +459,7 @@ main(void)
         cmocka_unit_test(test_first_datagram),
         cmocka_unit_test(test_packing),
         cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_queue_before_the_pacer),
         cmocka_unit_test(test_old_window_is_ignored),
         cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_una),

@@ -48,6 +48,50 @@ test_steps(void **state)
     }
 }
 
+/* 1 MB/s, burst 20,000: told to wait with nothing saved up, back `after` the moment it was told;
+ * 10 ms are made up for, and only what the bucket does not hold anyway. */
+static void
+test_who_was_kept_makes_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool told;     /* to wait: it had something to send       */
+        bool set_rate; /* an ACK sets the rate before it asks     */
+        fog_time after;
+        size_t datagrams;
+    } rows[] = {
+        {"in time", true, false, 1250, 1},
+        {"late, within the burst", true, false, 20000, 16},
+        {"later than the burst by 5 ms", true, false, 25000, 20},
+        {"later by 10 ms", true, false, 30000, 24},
+        {"later by 80 ms: no more than 10", true, false, 100000, 24},
+        {"an ACK comes first", true, true, 30000, 24},
+        {"so late that it was idle", true, false, 102000, 16},
+        {"it had nothing to send", false, false, 30000, 16},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct pace p;
+        size_t n = 0;
+        fogi_pace_init(&p, MTU);
+        fogi_pace_set(&p, 1000000, 0);
+        for (int sent = 0; sent < 16; sent++) {
+            assert_true(fogi_pace_may(&p, 0));
+            fogi_pace_sent(&p, MTU, 0);
+        }
+        if (rows[i].told)
+            assert_false(fogi_pace_may(&p, 0));
+        if (rows[i].set_rate)
+            fogi_pace_set(&p, 1000000, rows[i].after);
+        for (; fogi_pace_may(&p, rows[i].after); n++)
+            fogi_pace_sent(&p, MTU, rows[i].after);
+        if (n != rows[i].datagrams)
+            fail_msg("%s: %zu datagrams", rows[i].name, n);
+        assert_true(fogi_pace_when(&p) > rows[i].after);
+        assert_false(fogi_pace_may(&p, rows[i].after + 1)); /* nothing is kept for later */
+    }
+}
+
 /* sent <= burst + rate x T for every interval, and a greedy sender reaches the rate. */
 static void
 test_guarantee(void **state)
@@ -131,9 +175,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_guarantee),
-        cmocka_unit_test(test_rate_changes),
+        cmocka_unit_test(test_steps),         cmocka_unit_test(test_who_was_kept_makes_up),
+        cmocka_unit_test(test_guarantee),     cmocka_unit_test(test_rate_changes),
         cmocka_unit_test(test_fixed_control),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

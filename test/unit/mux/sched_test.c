@@ -67,6 +67,30 @@ woken_come_first(void **state)
     assert_int_equal(s.waiting + s.woken, 0);
 }
 
+/* Who says little has used up a quantum some day: it does not wait behind those who had many since.
+ */
+static void
+little_by_little(void **state)
+{
+    struct sched s;
+    struct turn bulk[2], thin;
+    (void)state;
+    fogi_sched_init(&s);
+    fogi_turn_init(&bulk[0]);
+    fogi_turn_init(&bulk[1]);
+    fogi_turn_init(&thin);
+    for (unsigned said = 0; said < 4 * SCHED_QUANTUM; said += 64) {
+        assert_int_equal(fogi_sched_cap(&s, &thin, 64, 16384), 64);
+        fogi_sched_charge(&thin, 64);
+        for (int i = 0; i < 2; i++) { /* both have their turn, and wait for the next */
+            fogi_sched_charge(&bulk[i], SCHED_QUANTUM);
+            fogi_sched_wait(&s, &bulk[i]);
+        }
+        assert_ptr_equal(fogi_sched_wake(&s), &bulk[0]);
+        assert_ptr_equal(fogi_sched_wake(&s), &bulk[1]);
+    }
+}
+
 /* What a queue position, a crumb and a reset leave behind: the counts always match the queues. */
 static void
 counts(void **state)
@@ -142,7 +166,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alone),       cmocka_unit_test(fresh_before_bulk),
         cmocka_unit_test(counts),      cmocka_unit_test(woken_come_first),
-        cmocka_unit_test(even_shares),
+        cmocka_unit_test(even_shares), cmocka_unit_test(little_by_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
