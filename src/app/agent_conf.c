@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TUNNELS_EACH 4 /* to each server: a lost packet holds up a part of a page only */
 #define CA_BYTES_MAX                                                                               \
     (4u * 1024 * 1024) /* of a file of certificates: the system's is about 220 KiB */
 
@@ -421,6 +422,7 @@ fogi_agent_conf_parse(struct agent_conf **out, const struct setting_request *rq,
     c->alloc = fogi_budget_alloc(&c->budget);
     mem_init(&c->mem, &c->alloc);
     fogi_conf_init(&c->tunnel, CONF_CLIENT);
+    c->tunnel.tunnels = TUNNELS_EACH;
     fogi_settings_init(&s, fogi_agent_settings, fogi_agent_n_settings, c, &c->store, rq, rep);
     if (text != NULL)
         apply_text(&s, text, len);

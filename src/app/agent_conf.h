@@ -24,7 +24,7 @@
 struct agent_server {
     struct hostport at;
     bool tls, kcp;
-    bool by_address; /* at.host is an address, not a name: no SNI, no check of the name */
+    bool by_address; /* at.host is an address, not a name */
     uint32_t weight; /* 1..1000, default 10 */
     const char *url; /* as it was written, without the weight */
 };

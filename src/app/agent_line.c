@@ -158,6 +158,14 @@ look(void *ctx)
     }
 }
 
+/** What its certificate has to name. Where the user says whose certificates are good, a server
+ *  given by address may have any of those, as with vproxy; where all the world's are, its own. */
+static const char *
+name_to_check(const struct agent *a, const struct agent_server *s)
+{
+    return s->by_address && a->conf->ca_file ? NULL : s->at.host;
+}
+
 /** The connection or stream stands: TLS where wanted, then the upgrade leaves. */
 static bool
 begin(struct line *l, struct channel *c)
@@ -167,7 +175,7 @@ begin(struct line *l, struct channel *c)
     char value[AUTH_VALUE_MAX + 1], at[DEST_TEXT_MAX];
     struct ws_client_options o = {.host = s->at.host, .strict = a->conf->strict};
     if (s->tls)
-        c = fogi_channel_tls_connect(a->p, c, a->tls, s->by_address ? NULL : s->at.host);
+        c = fogi_channel_tls_connect(a->p, c, a->tls, name_to_check(a, s));
     if (!c)
         return false;
     l->c = c;

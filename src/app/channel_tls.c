@@ -3,6 +3,7 @@
 
 #include "app/tls_conf_int.h"
 #include "base/bytes.h"
+#include "io/addr.h"
 
 #include <assert.h>
 #include <openssl/err.h>
@@ -385,6 +386,17 @@ fogi_channel_tls_accept(struct process *p, struct channel *below, struct tls_con
     return &t->ch;
 }
 
+/** An address is looked for among the certificate's addresses and is no SNI (RFC 6066). */
+static bool
+expect(SSL *ssl, const char *name, bool verify)
+{
+    struct fog_addr addr;
+    if (fogi_addr_parse(&addr, name, 0))
+        return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set_tlsext_host_name(ssl, name) == 1 && (!verify || SSL_set1_host(ssl, name) == 1);
+}
+
 struct channel *
 fogi_channel_tls_connect(struct process *p, struct channel *below, struct tls_conf *conf,
                          const char *name)
@@ -393,11 +405,7 @@ fogi_channel_tls_connect(struct process *p, struct channel *below, struct tls_co
     if (!t)
         return NULL;
     SSL_set_connect_state(t->ssl);
-    if (!name)
-        return &t->ch;
-    SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    if (SSL_set_tlsext_host_name(t->ssl, name) == 1 &&
-        (!conf->verify || SSL_set1_host(t->ssl, name) == 1))
+    if (!name || expect(t->ssl, name, conf->verify))
         return &t->ch;
     fogi_channel_reset(&t->ch);
     return NULL;

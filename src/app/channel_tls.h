@@ -24,8 +24,8 @@
 FOG_CHECKED struct channel *fogi_channel_tls_accept(struct process *p, struct channel *below,
                                                     struct tls_conf *t);
 
-/** The client's side; as fogi_channel_tls_accept(). name: the server's, told and checked; NULL: it
- *  has none, only its certificate's signature is checked. */
+/** The client's side; as fogi_channel_tls_accept(). name: the server's, told and checked; or its
+ *  address, which is checked; NULL: only its certificate's signature is. */
 FOG_CHECKED struct channel *fogi_channel_tls_connect(struct process *p, struct channel *below,
                                                      struct tls_conf *t, const char *name);
 
