@@ -50,7 +50,8 @@ struct fog_rate {
 /** Every bound of a tunnel; each has a counter limit_<name>_hit (threats section 9, compat). */
 struct fog_mux_limits {
     uint32_t streams;               /* open at once. Default 1,024; up to 16,384                     */
-    size_t stream_recv;             /* soft: bytes waiting for a reader. Default 1 MiB               */
+    size_t stream_recv;             /* soft: bytes waiting for a reader. Default 1 MiB. A stream alone
+                                       stops the pipe at 3/4 of tunnel_recv, if that is more         */
     size_t stream_recv_dialling;    /* the same before fog_mux_connected(). Default 64 KiB           */
     size_t tunnel_recv;             /* bytes waiting in all streams. Default 16 MiB                  */
     uint32_t frame_in, frame_out;   /* payload of one frame. Default 65,536 and 16,384               */

@@ -2,12 +2,20 @@
  *
  * recv.c - bytes that wait for readers, and their bounds. This wire has no credit, so a slow reader
  * can only be bounded by stopping the whole pipe or by losing the stream (threats M10): alone, it
- * stops the pipe; among others it may go over its bound until the tunnel is nearly full, and is
- * then reset after a moment of grace. So is the one with most when many that are within their
+ * stops the pipe once the tunnel is nearly full, but not before, because the next stream's opening
+ * stands behind its bytes; among others it may go over its bound until then, and is then reset
+ * after a moment of grace. So is the one with most when many that are within their
  * bounds have filled the tunnel and nobody reads. Invariant: recv_held <= tunnel_recv + one
  * inflated frame.
  */
 #include "mux/mux_int.h"
+
+/* What may wait before the tunnel counts as nearly full. */
+static size_t
+nearly_full(const struct fog_mux *m)
+{
+    return m->o.limits.tunnel_recv - m->o.limits.tunnel_recv / 4;
+}
 
 static size_t
 bound_of(const struct fog_mux *m, const struct fog_stream *st)
@@ -26,7 +34,8 @@ fogi_recv_room(const struct fog_mux *m, bool *tunnel)
     size_t room = m->recv_held < limit ? limit - m->recv_held : 0;
     *tunnel = room == 0;
     if (m->n_live == 1) {
-        size_t has = bytes_len(&st->in), bound = bound_of(m, st);
+        size_t has = bytes_len(&st->in), bound = bound_of(m, st), most = nearly_full(m);
+        bound = st->connected && most > bound ? most : bound;
         size_t own = has < bound ? bound - has : 0;
         room = room < own ? room : own;
     }
@@ -37,7 +46,6 @@ fogi_recv_room(const struct fog_mux *m, bool *tunnel)
 void
 fogi_recv_weigh(struct fog_mux *m, struct fog_stream *st)
 {
-    size_t limit = m->o.limits.tunnel_recv;
     bool over = bytes_len(&st->in) > bound_of(m, st);
     if (over && !list_is_linked(&st->over)) {
         list_push(&m->over, &st->over);
@@ -46,7 +54,7 @@ fogi_recv_weigh(struct fog_mux *m, struct fog_stream *st)
     } else if (!over) {
         list_unlink(&st->over);
     }
-    if (m->recv_held <= limit - limit / 4)
+    if (m->recv_held <= nearly_full(m))
         m->full_since = FOG_TIME_NEVER;
     else if (m->full_since == FOG_TIME_NEVER)
         m->full_since = m->now;

@@ -83,7 +83,8 @@ refusals_wait(void **state)
     rig_end(&r);
 }
 
-/* A stream alone stops the pipe at its bound, exactly. */
+/* A stream alone stops the pipe when the tunnel is nearly full, or, while its connection is being
+ * made, at its bound; exactly. */
 static void
 stream_recv(void **state)
 {
@@ -96,6 +97,7 @@ stream_recv(void **state)
         rig_init(&r, FOG_SERVER);
         r.o.limits.stream_recv = dialling ? 5000 : 1000;
         r.o.limits.stream_recv_dialling = dialling ? 1000 : 500;
+        r.o.limits.tunnel_recv = dialling ? 8000 : 1333;
         stage_with(&r, OPEN);
         if (!dialling)
             fog_mux_connected(r.m, r.st);
@@ -116,6 +118,25 @@ stream_recv(void **state)
         assert_int_equal(rig_feed_bytes(&r, (const uint8_t *)"x", 1, false), 1);
         rig_end(&r);
     }
+}
+
+/* A reader that is slow, and the only one, keeps nobody out: what opens the next stream stands behind
+ * its bytes. */
+static void
+newcomer_passes_a_slow_reader(void **state)
+{
+    struct rig r;
+    (void)state;
+    rig_init(&r, FOG_SERVER);
+    r.o.limits.stream_recv = 1000;
+    r.o.limits.tunnel_recv = 8000;
+    stage_with(&r, OPEN);
+    fog_mux_connected(r.m, r.st);
+    assert_int_equal(feed_data(&r, 1, 5000), 5009);
+    assert_int_equal(HITS(&r, stream_recv), 1);
+    feed_syn(&r, 3);
+    assert_int_equal(feed_data(&r, 3, 4), 13);
+    rig_end(&r);
 }
 
 /* Among others a stream may go over its bound; the tunnel's bound stops all. */
@@ -403,6 +424,7 @@ main(void)
         cmocka_unit_test(streams_of_a_client),
         cmocka_unit_test(refusals_wait),
         cmocka_unit_test(stream_recv),
+        cmocka_unit_test(newcomer_passes_a_slow_reader),
         cmocka_unit_test(tunnel_recv),
         cmocka_unit_test(slow),
         cmocka_unit_test(slow_but_alone),
