@@ -120,8 +120,8 @@ stream_recv(void **state)
     }
 }
 
-/* A reader that is slow, and the only one, keeps nobody out: what opens the next stream stands behind
- * its bytes. */
+/* A reader that is slow, and the only one, keeps nobody out: what opens the next stream stands
+ * behind its bytes. */
 static void
 newcomer_passes_a_slow_reader(void **state)
 {
