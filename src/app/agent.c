@@ -23,7 +23,7 @@ static void
 drain(void *self)
 {
     struct agent *a = self;
-    fogi_agent_shut(a);
+    fogi_doorway_shut(&a->way);
     fogi_fronts_end(a, false);
     fogi_pacs_end(a);
     for (size_t i = 0; i < a->n_groups; i++)

@@ -86,7 +86,7 @@ static void
 leave_door(struct front *f)
 {
     f->a->n_fresh--;
-    fogi_agent_has_room(f->a);
+    fogi_doorway_has_room(&f->a->way);
 }
 
 static void

@@ -16,9 +16,8 @@
 #define FOGI_AGENT_INT_H
 
 #include "app/agent.h"
-#include "app/channel_tcp.h"
 #include "app/channel_tls.h"
-#include "app/listen.h"
+#include "app/door.h"
 #include "app/reach.h"
 #include "app/splice.h"
 #include "app/supervisor.h"
@@ -26,7 +25,6 @@
 #include "proxy/websocks.h"
 
 #define FRONTS_FRESH_MAX 1024       /* local connections that have not asked yet, at once   */
-#define FRESH_GRACE FOG_SEC(2)      /* what each of them has when others wait              */
 #define PACS_MAX 64                 /* who ask for the script, at once                     */
 #define AGENT_DOORS 4               /* SOCKS5, HTTP, both, PAC                             */
 #define FRONT_TIME FOG_SEC(10)      /* for a local connection to ask (threats S1, S7)        */
@@ -194,21 +192,8 @@ void fogi_line_free(struct line *l);
 /** What a local listener is for. */
 enum front_kind { FRONT_SOCKS5, FRONT_HTTP, FRONT_MIXED };
 
-struct door {
-    struct agent *a;
-    struct listener listener;
-    enum front_kind kind;
-    bool pac; /* ... or for the script */
-    bool open;
-    uv_stream_t *held; /* a connection waits for a place; NULL: none */
-};
-
 /** Opens all listeners, or none: a negative errno, and the user was told. */
 FOG_CHECKED int fogi_agent_open(struct agent *a);
-/** Takes nothing more. Idempotent. */
-void fogi_agent_shut(struct agent *a);
-/** A place may be free. */
-void fogi_agent_has_room(struct agent *a);
 
 /** Takes a local connection. */
 void fogi_front_take(struct agent *a, struct channel *c, const struct fog_addr *peer,
@@ -246,9 +231,8 @@ struct agent {
     agent_load_fn load;
     void *load_ctx;
     struct tls_conf *tls;
+    struct doorway way;
     struct door doors[AGENT_DOORS];
-    struct pump room;       /* a place is free, and somebody waits for it */
-    struct alarm room_time; /* the oldest in the door has had its time    */
     struct group *groups;
     size_t n_groups;
     struct reacher reacher; /* direct, and servers over TCP */

@@ -13,16 +13,15 @@
 
 #include "app/channel_tls.h"
 #include "app/failures.h"
+#include "app/door.h"
 #include "app/gateway.h"
 #include "app/hub.h"
-#include "app/listen.h"
 #include "app/reach.h"
 #include "app/splice.h"
 #include "proxy/site.h"
 #include "proxy/websocks.h"
 
 #define FRESH_MAX 256              /* not authenticated, at once (threats S7)                  */
-#define FRESH_GRACE FOG_SEC(2)     /* what each of them has when others wait               */
 #define FRESH_KCP_MAX 1024         /* the same for streams of tunnels, which cannot wait   */
 #define HANDSHAKE_TIME FOG_SEC(10) /* for each step that the far side owes us (S1, S7)         */
 #define IDLE_TIME FOG_SEC(15 * 60) /* without a byte, PONGs included                           */
@@ -61,23 +60,14 @@ struct gateway_live {
     int webroot; /* a directory; -1: none */
 };
 
-/** A port. */
-struct door {
-    struct gateway *g;
-    struct listener listener;
-    uv_stream_t *held; /* a connection waits on it for a place; NULL: none */
-    bool redirect;
-};
-
 struct gateway {
     struct process *p;
     struct gateway_live live, next; /* next: read, and about to replace */
     gateway_load_fn load;
     void *load_ctx;
+    struct doorway way;
     struct door door, redirect;
-    struct hub *hub;  /* NULL: no tunnels */
-    struct pump room; /* somebody waits, and a place is free  */
-    struct alarm room_time;
+    struct hub *hub; /* NULL: no tunnels */
     struct failures failures;
     struct reacher reacher;
     struct mem mem;      /* of the engines                          */
@@ -129,12 +119,12 @@ void fogi_session_kill(struct session *s);
 
 /* gateway_door.c */
 
-/** Listens; 0 or a negative errno, after having told the user. */
+/** A doorway without a port. */
+void fogi_gateway_doors_init(struct gateway *g);
+/** The same, and listens; 0 or a negative errno, after having told the user. */
 FOG_CHECKED int fogi_gateway_open(struct gateway *g, const struct gateway_conf *c);
 /** Takes nothing more. Idempotent. */
 void fogi_gateway_shut(struct gateway *g);
-/** A place has become free. */
-void fogi_gateway_has_room(struct gateway *g);
 /** Whether a stream of a tunnel may come in. */
 bool fogi_gateway_has_room_kcp(struct gateway *g);
 

@@ -36,7 +36,7 @@ leave_list(struct session *s)
     list_unlink(&s->link);
     if (s->fresh) {
         s->g->n_fresh--;
-        fogi_gateway_has_room(s->g);
+        fogi_doorway_has_room(&s->g->way);
     } else
         s->g->n_settled--;
 }

@@ -38,8 +38,7 @@ setup(void **state)
     list_init(&g->settled);
     mem_init(&g->mem, &p.al);
     fogi_reacher_init(&g->reacher, &p, NULL);
-    pump_init(&g->room, NULL);
-    fogi_alarm_init(&g->room_time, &p.loop, NULL);
+    fogi_gateway_doors_init(g);
     assert_true(fogi_addr_parse(&peer, "192.0.2.1", 1));
     return 0;
 }
@@ -51,7 +50,7 @@ teardown(void **state)
     for (size_t i = 0; i < 2; i++)
         while (!list_is_empty(lists[i]))
             fogi_session_kill(list_entry(lists[i]->next, struct session, link));
-    fogi_alarm_close(&g->room_time, NULL);
+    fogi_doorway_shut(&g->way);
     rig_turns(4);
     assert_int_equal(g->mem.held, 0);
     int rc = rig_teardown(state);
@@ -203,7 +202,7 @@ tunnels_may_open_so_many_at_once(void **state)
     fds[n++] = enter(true);
     assert_int_equal(g->n_fresh, FRESH_KCP_MAX);
     assert_int_equal(g->n.limit_fresh_hit, 1);
-    list_entry(g->fresh.next, struct session, link)->born -= FRESH_GRACE;
+    list_entry(g->fresh.next, struct session, link)->born -= DOOR_GRACE;
     fds[n++] = enter(true); /* the oldest has had its time */
     assert_int_equal(g->n_fresh, FRESH_KCP_MAX);
     assert_int_equal(g->n.limit_fresh_hit, 2);
