@@ -37,7 +37,7 @@ static void
 failed(struct line *l, const char *why)
 {
     l->why = why;
-    fogi_group_line_failed(l->g, l);
+    fogi_request_line_failed(l);
 }
 
 /** What the request may send before it is answered. */
@@ -93,7 +93,7 @@ answered(struct line *l, int rep)
         l->c = NULL;
         fogi_channel_own(c, NULL, NULL);
     }
-    fogi_group_line_answered(l->g, l, c, rep);
+    fogi_request_answered(l, c, rep);
 }
 
 /** Reads what is there; false when l has told its group of its end. */
@@ -154,7 +154,7 @@ look(void *ctx)
     if (!was_up && l->ws.state == WS_C_POOLED && !l->rq) {
         fogi_alarm_set(&l->alarm, FOG_TIME_NEVER);
         l->was_ready = true;
-        fogi_group_line_ready(l->g, l);
+        fogi_pool_line_ready(l->g, l);
     }
 }
 
@@ -238,7 +238,7 @@ connect_line(struct line *l)
 static fog_time
 patience(const struct line *l)
 {
-    bool quick = l->was_ready || fogi_group_has_other(l->g, l->rq, l->far);
+    bool quick = l->was_ready || fogi_turn_has_other(l->g, l->rq, l->far);
     return quick ? LINE_ECHO : LINE_TIME;
 }
 

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * agent_far.c - one server of a group: is it well.
+ *
+ * Decides when a server is down and when it is up again. One reached over TCP is checked over TCP;
+ * one behind a tunnel is as well as its tunnel, which its supervisor knows; both by what becomes of
+ * the lines to it. Refuses to know who asks and what is chosen. Invariant: a server that is down
+ * has a check ahead of it, or nothing to check it with, and then its next use tells.
+ */
+#include "app/agent_int.h"
+
+#include "io/log.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void
+set_down(struct far *f, bool down, const char *why)
+{
+    if (f->down == down)
+        return;
+    f->down = down;
+    if (down)
+        LOG_LIMITED(LOG_AT_WARN, "server %s of group %s is down: %s", f->conf->url,
+                    f->g->conf->name, why);
+    else
+        LOG_LIMITED(LOG_AT_INFO, "server %s of group %s is up again", f->conf->url,
+                    f->g->conf->name);
+}
+
+void
+fogi_far_strike(struct far *f, const char *why)
+{
+    struct process *p = f->g->a->p;
+    if (++f->strikes < CHECK_DOWN_AFTER)
+        return;
+    set_down(f, true, why);
+    if (!f->checking)
+        fogi_alarm_set(&f->check, process_now(p) + CHECK_SOON);
+}
+
+void
+fogi_far_is_mute(struct far *f, const char *why)
+{
+    f->mute = true;
+    f->strikes = CHECK_DOWN_AFTER;
+    fogi_far_strike(f, why);
+}
+
+void
+fogi_far_is_well(struct far *f)
+{
+    f->strikes = 0;
+    f->mute = false;
+    set_down(f, false, NULL);
+}
+
+static void
+check_next(struct far *f)
+{
+    fog_time wait = f->down ? CHECK_SOON : CHECK_EVERY;
+    bool due = f->g->a->conf->hc || f->mute;
+    fogi_alarm_set(&f->check, due ? process_now(f->g->a->p) + wait : FOG_TIME_NEVER);
+}
+
+static void
+on_checked(void *ctx, struct channel *c, enum socks_rep rep, const char *why)
+{
+    struct far *f = ctx;
+    (void)rep;
+    f->checking = NULL;
+    if (c) {
+        fogi_channel_reset(c);
+        fogi_far_is_well(f);
+    } else {
+        f->g->a->n.checks_failed++;
+        fogi_far_strike(f, why);
+    }
+    check_next(f);
+}
+
+/** A check is due, or takes too long. */
+static void
+on_check(struct alarm *a)
+{
+    struct far *f = list_entry(a, struct far, check);
+    struct agent *agent = f->g->a;
+    if (f->checking) {
+        fogi_reach_forget(f->checking);
+        on_checked(f, NULL, SOCKS_TIMEOUT, "no answer in time");
+    } else if (f->mute && !f->conf->kcp) {
+        fogi_pool_probe(f);
+        check_next(f);
+    } else if (f->conf->kcp || !agent->conf->hc) {
+        fogi_far_is_well(f); /* the next use will tell */
+    } else if (fogi_reach(&f->checking, &agent->reacher, &f->dest, on_checked, f)) {
+        check_next(f);
+    } else {
+        fogi_alarm_set(a, process_now(agent->p) + CHECK_TIME);
+    }
+}
+
+bool
+fogi_far_is_usable(const struct far *f)
+{
+    return !f->conf->kcp || fogi_supervisor_is_up(&f->sup);
+}
+
+/* ---------------------------------------------------------------------------- tunnels tell */
+
+static void
+on_placeable(void *owner)
+{
+    struct far *f = owner;
+    struct group *g = f->g;
+    if (g->stopping)
+        return;
+    fogi_requests_place(g);
+    if (fogi_pool_wants_line(g))
+        loop_later(&g->a->p->loop, &g->pump);
+}
+
+static bool
+is_awaited(const void *owner)
+{
+    const struct far *f = owner;
+    return !list_is_empty(&f->g->waiting);
+}
+
+static const struct supervisor_events supervisor_events = {.placeable = on_placeable,
+                                                           .is_awaited = is_awaited};
+
+/* ------------------------------------------------------------------------------ coming and going
+ */
+
+void
+fogi_far_init(struct far *f, struct group *g, const struct agent_server *conf)
+{
+    struct process *p = g->a->p;
+    f->g = g;
+    f->conf = conf;
+    f->dest.port = conf->at.port;
+    int rc = fogi_dest_host(&f->dest, conf->at.host, strlen(conf->at.host));
+    assert(!rc && "the configuration has checked it");
+    (void)rc;
+    fogi_alarm_init(&f->check, &p->loop, on_check);
+    if (conf->kcp)
+        fogi_supervisor_init(&f->sup, p, &conf->at, &supervisor_events, f);
+    else if (g->a->conf->hc)
+        fogi_alarm_set(&f->check, process_now(p));
+}
+
+void
+fogi_far_stop(struct far *f)
+{
+    fogi_reach_forget(f->checking);
+    fogi_alarm_close(&f->check, NULL);
+    if (f->conf->kcp)
+        fogi_supervisor_stop(&f->sup);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * agent_request.c - one request: another server is tried before anybody hears of a failure.
+ *
+ * Decides what a request gets next (a line that stands ready, one that is being made, a new one, a
+ * tunnel that may still come up) and when there is nothing left to try. What a far side says of a
+ * destination (refused, unknown) is an answer, not a failure of the server. Refuses to know who
+ * asks, and whose turn it is. Invariant: a request is in `waiting`, or a line works on it, or its
+ * pump is about to tell that nobody takes it.
+ */
+#include "app/agent_int.h"
+
+#include "io/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static void
+arm_hold(struct group *g)
+{
+    fog_time at = FOG_TIME_NEVER;
+    if (!list_is_empty(&g->waiting))
+        at = list_entry(g->waiting.next, struct request, link)->since + REQUEST_HOLD;
+    fogi_alarm_set(&g->hold, at);
+}
+
+static void
+give_up(struct request *rq)
+{
+    list_unlink(&rq->link);
+    loop_later(&rq->g->a->p->loop, &rq->pump);
+}
+
+static void
+on_given_up(struct pump *pump)
+{
+    struct request *rq = list_entry(pump, struct request, pump);
+    struct group *g = rq->g;
+    g->a->n.failed++;
+    rq->g = NULL;
+    rq->done(rq->ctx, NULL, SOCKS_GENERAL, rq->why ? rq->why : "no server of its group is up");
+}
+
+static void
+try_now(struct request *rq, struct line *l)
+{
+    rq->line = l;
+    rq->by = l->far;
+    rq->early_sent = 0;
+    rq->tries++;
+    list_push(&rq->g->used, &l->link);
+}
+
+/** One of the pool, NULL: there is none. */
+static bool
+use(struct request *rq, struct line *l)
+{
+    if (!l)
+        return false;
+    try_now(rq, l);
+    fogi_line_use(l, rq);
+    return true;
+}
+
+static bool
+take_new(struct request *rq)
+{
+    struct group *g = rq->g;
+    struct far *f;
+    while ((f = fogi_turn(g, rq))) {
+        size_t i = (size_t)(f - g->fars);
+        struct line *l = fogi_line_new(f, rq);
+        if (l) {
+            try_now(rq, l);
+            return true;
+        }
+        request_try(rq, i);
+    }
+    return false;
+}
+
+static void
+serve(struct request *rq)
+{
+    struct group *g = rq->g;
+    rq->line = NULL;
+    if (use(rq, fogi_pool_take_ready(g, rq)))
+        return;
+    fogi_pool_want_more(g);
+    if (use(rq, fogi_pool_take_making(g, rq)) || take_new(rq))
+        return;
+    if (!fogi_turn_may_come(g, rq)) {
+        give_up(rq);
+        return;
+    }
+    list_push(&g->waiting, &rq->link);
+    arm_hold(g);
+    for (size_t i = 0; i < g->n_fars; i++)
+        if (g->fars[i].conf->kcp)
+            fogi_supervisor_hurry(&g->fars[i].sup);
+}
+
+void
+fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest, request_fn done,
+               void *ctx)
+{
+    *rq = (struct request){.g = g,
+                           .dest = *dest,
+                           .early = rq->early,
+                           .early_len = rq->early_len,
+                           .done = done,
+                           .ctx = ctx};
+    rq->since = process_now(g->a->p);
+    list_init(&rq->link);
+    pump_init(&rq->pump, on_given_up);
+    serve(rq);
+}
+
+void
+fogi_request_forget(struct request *rq)
+{
+    if (!rq->g)
+        return;
+    list_unlink(&rq->link);
+    pump_cancel(&rq->pump);
+    if (rq->line)
+        fogi_line_free(rq->line);
+    rq->line = NULL;
+    rq->g = NULL;
+}
+
+static void
+on_hold(struct alarm *a)
+{
+    struct group *g = list_entry(a, struct group, hold);
+    fog_time now = process_now(g->a->p);
+    while (!list_is_empty(&g->waiting)) {
+        struct request *rq = list_entry(g->waiting.next, struct request, link);
+        if (rq->since + REQUEST_HOLD > now)
+            break;
+        give_up(rq);
+    }
+    arm_hold(g);
+}
+
+static void
+place_waiting(struct pump *pump)
+{
+    struct group *g = list_entry(pump, struct group, place);
+    struct list all;
+    list_init(&all);
+    for (struct list *link; (link = list_pop(&g->waiting));)
+        list_push(&all, link);
+    for (struct list *link; (link = list_pop(&all));)
+        serve(list_entry(link, struct request, link));
+    arm_hold(g);
+}
+
+void
+fogi_requests_place(struct group *g)
+{
+    if (!list_is_empty(&g->waiting))
+        loop_later(&g->a->p->loop, &g->place);
+}
+
+/* -------------------------------------------------------------------------------- lines tell */
+
+void
+fogi_request_answered(struct line *l, struct channel *c, int rep)
+{
+    struct request *rq = l->rq;
+    struct group *g = l->g;
+    fogi_far_is_well(l->far);
+    fogi_line_free(l);
+    rq->line = NULL;
+    rq->g = NULL;
+    if (!c)
+        g->a->n.refused++;
+    rq->done(rq->ctx, c, rep, fogi_socks_rep_text(rep));
+}
+
+static void
+log_failed(const struct line *l)
+{
+    const struct far *f = l->far;
+    LOG_LIMITED(l->was_ready ? LOG_AT_DEBUG : LOG_AT_WARN, "server %s of group %s: %s",
+                f->conf->url, f->g->conf->name, l->why);
+}
+
+void
+fogi_request_line_failed(struct line *l)
+{
+    struct request *rq = l->rq;
+    struct group *g = l->g;
+    struct far *f = l->far;
+    size_t i = (size_t)(f - g->fars);
+    log_failed(l);
+    if (!rq)
+        fogi_pool_line_failed(g, l);
+    if (l->silent)
+        fogi_far_is_mute(f, l->why);
+    if (!l->was_ready) {
+        g->a->n.lines_failed++;
+        fogi_far_strike(f, l->why);
+    }
+    if (rq) {
+        /* A line that stood ready may be stale, which says nothing of its server. */
+        if (!l->was_ready)
+            request_try(rq, i);
+        snprintf(rq->text, sizeof rq->text, "%s", l->why);
+        rq->why = rq->text;
+    }
+    fogi_line_free(l);
+    if (!rq)
+        return;
+    g->a->n.retried++;
+    serve(rq);
+}
+
+/* ------------------------------------------------------------------------------ coming and going
+ */
+
+void
+fogi_requests_init(struct group *g)
+{
+    list_init(&g->used);
+    list_init(&g->waiting);
+    pump_init(&g->place, place_waiting);
+    fogi_alarm_init(&g->hold, &g->a->p->loop, on_hold);
+}
+
+void
+fogi_requests_stop(struct group *g)
+{
+    assert(list_is_empty(&g->used) && list_is_empty(&g->waiting) && "all fronts are gone");
+    pump_cancel(&g->place);
+    fogi_alarm_close(&g->hold, NULL);
+}
