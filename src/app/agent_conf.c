@@ -108,6 +108,8 @@ take_no_proxy(struct settings *s, const struct setting_at *at, const char *text)
     {key, option, letter, SETTING_##type, min, max, def, AT(member), CONF_KEY_N, NULL, meta, help},
 #define TAKE(key, option, letter, function, meta, help) \
     {key, option, letter, SETTING_TAKE, 0, 0, 0, 0, CONF_KEY_N, function, meta, help},
+#define ONE(key, option, letter, function, meta, help) \
+    {key, option, letter, SETTING_ONE, 0, 0, 0, 0, CONF_KEY_N, function, meta, help},
 #define TUNNEL(key, option, KEY, meta, help) \
     {key, option, 0, SETTING_TUNNEL, 0, 0, 0, AT(tunnel), CONF_KEY_##KEY, NULL, meta, help},
 #define VOID(key) {key, NULL, 0, SETTING_VOID, 0, 0, 0, 0, CONF_KEY_N, NULL, "", ""},
@@ -125,7 +127,7 @@ const struct setting fogi_agent_settings[] = {
           "USER:PASSWORD", "who may use these listeners")
     TAKE("proxy.servers", "--server", 's', take_server,
           "URL",           "websockss:kcp://HOST:PORT and the like")
-    TAKE("proxy.auth", "--auth", 'a', take_auth,
+    ONE("proxy.auth", "--auth", 'a', take_auth,
           "USER:PASSWORD", "of the servers")
     TAKE("proxy.domains", "--domain", 'd', take_domain,
           "RULE",          "what goes there; without: everything")
@@ -168,7 +170,9 @@ const struct setting fogi_agent_settings[] = {
     VOID("agent.tls-sni-erasure")
     VOID("https-sni-erasure")
     VOID("agent.uot")
+    VOID("agent.unet")
     VOID("agent.quic")
+    VOID("agent.timeout")
 };
 /* clang-format on */
 
@@ -463,7 +467,6 @@ fogi_agent_conf_free(struct agent_conf *c)
     if (c == NULL)
         return;
     for (size_t i = 0; i < c->n_groups; i++) {
-        fogi_rules_free(c->groups[i].resolve);
         fogi_rules_free(c->routes[i].domains);
         fogi_rules_free(c->routes[i].no_proxy);
     }

@@ -33,8 +33,6 @@ struct agent_group {
     const char *name;
     struct agent_server *servers;
     size_t n_servers;
-    struct rules *resolve; /* NULL: none. vproxy's list of names to be resolved at the far end,
-                              which here all are that go there */
 };
 
 struct agent_conf {

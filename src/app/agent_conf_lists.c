@@ -181,22 +181,6 @@ fogi_agent_file(struct settings *s, const char *name, size_t max, size_t *len, c
     }
 }
 
-static struct rules **
-list_of(struct agent_conf *c, size_t group, enum agent_list list)
-{
-    switch (list) {
-    case AGENT_DOMAINS:
-        return &c->routes[group].domains;
-    case AGENT_RESOLVE:
-        return &c->groups[group].resolve;
-    case AGENT_NO_PROXY:
-    case AGENT_SERVERS:
-    case AGENT_LISTS:
-        break;
-    }
-    return &c->routes[group].no_proxy;
-}
-
 static void
 say_counts(struct settings *s, const char *path, const struct abp_counts *n)
 {
@@ -255,6 +239,20 @@ add_file(struct settings *s, struct rules *r, const struct setting_at *at, const
         fogi_settings_error(s, at, "more than 16 files in one list");
 }
 
+/** Whether a text can be the end of no host: written for another program, or an address of a page.
+ */
+static bool
+fits_no_host(const char *text)
+{
+    static const char bytes[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
+    struct dest d;
+    if (fogi_dest_host(&d, text, strlen(text)) == FOG_OK)
+        return false;
+    return text[strspn(text, bytes)] != 0 ||
+           (strchr(text, ':') != NULL && strchr(text, '.') != NULL);
+}
+
 static void
 add_rule(struct settings *s, struct rules **list, const struct setting_at *at, const char *text)
 {
@@ -277,6 +275,11 @@ add_rule(struct settings *s, struct rules **list, const struct setting_at *at, c
         fogi_settings_error(s, &here, "rule \"%s\": %s", fogi_conf_quote(text).text, fault.text);
     else if (rc != FOG_OK)
         fogi_settings_error(s, at, "no memory for this rule");
+    else if (fogi_rules_kind(text, strlen(text)) == RULE_SUFFIX && fits_no_host(text))
+        fogi_settings_note(s,
+                           "rule \"%s\" fits no host: a text is the end of its name, such as "
+                           ".example.com",
+                           fogi_conf_quote(text).text);
 }
 
 void
@@ -284,10 +287,22 @@ fogi_agent_add(struct settings *s, size_t group, enum agent_list list, const str
                const char *text)
 {
     struct agent_conf *c = conf_of(s);
-    if (list == AGENT_SERVERS)
+    switch (list) {
+    case AGENT_SERVERS:
         add_server(s, &c->groups[group], at, text);
-    else
-        add_rule(s, list_of(c, group, list), at, text);
+        break;
+    case AGENT_DOMAINS:
+        add_rule(s, &c->routes[group].domains, at, text);
+        break;
+    case AGENT_NO_PROXY:
+        add_rule(s, &c->routes[group].no_proxy, at, text);
+        break;
+    case AGENT_RESOLVE: /* what vproxy's DNS server asks the far end for */
+        fogi_settings_ignore(s, at->name);
+        break;
+    case AGENT_LISTS:
+        break;
+    }
 }
 
 /* ------------------------------------------------------------------------------- groups of JSON */

@@ -38,17 +38,19 @@ is_known(const struct gateway_conf *c, const char *name)
     return false;
 }
 
+/** where: "" or the line of a file of users, for messages. */
 static void
-add_user(struct settings *s, const struct setting_at *at, char *name, char *password)
+add_user(struct settings *s, const struct setting_at *at, const char *where, char *name,
+         char *password)
 {
     struct gateway_conf *c = s->conf;
     void *users = c->users;
     if (name[0] == 0 || password[0] == 0 || strlen(name) > 255 || strlen(password) > 255) {
-        fogi_settings_error(s, at, "user and password have 1 to 255 letters each");
+        fogi_settings_error(s, at, "%suser and password have 1 to 255 letters each", where);
     } else if (is_known(c, name)) {
-        fogi_settings_error(s, at, "user %s is there twice", fogi_conf_quote(name).text);
+        fogi_settings_error(s, at, "%suser %s is there twice", where, fogi_conf_quote(name).text);
     } else if (c->n_users == GATEWAY_USERS_MAX) {
-        fogi_settings_error(s, at, "more than 1024 users");
+        fogi_settings_error(s, at, "%smore than 1024 users", where);
     } else {
         struct gateway_user *place = fogi_store_more(s->store, &users, &c->n_users, sizeof *place);
         c->users = users;
@@ -59,15 +61,22 @@ add_user(struct settings *s, const struct setting_at *at, char *name, char *pass
 
 /** USER:PASSWORD. A password is never quoted in a message. */
 static void
-take_pair(struct settings *s, const struct setting_at *at, char *pair)
+take_pair(struct settings *s, const struct setting_at *at, const char *where, char *pair)
 {
     char *colon = strchr(pair, ':');
     if (colon == NULL || strchr(colon + 1, ':') != NULL) {
-        fogi_settings_error(s, at, "USER:PASSWORD is wanted, with one colon; several with commas");
+        fogi_settings_error(s, at, "%sUSER:PASSWORD is wanted, with one colon%s", where,
+                            where[0] == 0 ? "; several with commas" : "");
         return;
     }
     *colon = 0;
-    add_user(s, at, trim(pair), trim(colon + 1));
+    add_user(s, at, where, trim(pair), trim(colon + 1));
+}
+
+static void
+take_part(struct settings *s, const struct setting_at *at, char *part)
+{
+    take_pair(s, at, "", part);
 }
 
 /** Hands each part of a list with commas to fn. */
@@ -88,7 +97,7 @@ each_part(struct settings *s, const struct setting_at *at, const char *text,
 static void
 take_auth(struct settings *s, const struct setting_at *at, const char *text)
 {
-    each_part(s, at, text, take_pair);
+    each_part(s, at, text, take_part);
 }
 
 static const char *
@@ -115,13 +124,16 @@ take_auth_file(struct settings *s, const struct setting_at *at, const char *text
         return;
     }
     all[len] = 0;
-    for (char *line = all; line != NULL;) {
+    unsigned number = 1;
+    for (char *line = all; line != NULL; number++) {
+        char where[CONF_QUOTE_MAX + 20];
         char *stop = strchr(line, '\n');
         if (stop != NULL)
             *stop = 0;
         char *pair = trim(line);
+        snprintf(where, sizeof where, "%s:%u: ", fogi_conf_quote(name).text, number);
         if (pair[0] != 0 && pair[0] != '#')
-            take_pair(s, at, pair);
+            take_pair(s, at, where, pair);
         line = stop != NULL ? stop + 1 : NULL;
     }
 }
@@ -196,6 +208,8 @@ take_domain(struct settings *s, const struct setting_at *at, const char *text)
     {&(option)[2], option, letter, SETTING_##type, 0, 0, 0, AT(member), CONF_KEY_N, NULL, meta, help},
 #define TAKE(option, letter, function, meta, help) \
     {&(option)[2], option, letter, SETTING_TAKE, 0, 0, 0, 0, CONF_KEY_N, function, meta, help},
+#define ONE(option, letter, function, meta, help) \
+    {&(option)[2], option, letter, SETTING_ONE, 0, 0, 0, 0, CONF_KEY_N, function, meta, help},
 #define TUNNEL(key, option, KEY, meta, help) \
     {key, option, 0, SETTING_TUNNEL, 0, 0, 0, AT(tunnel), CONF_KEY_##KEY, NULL, meta, help},
 #define VOID(key, meta) {key, NULL, 0, SETTING_VOID, 0, 0, 0, 0, CONF_KEY_N, NULL, meta, ""},
@@ -210,7 +224,7 @@ const struct setting fogi_gateway_settings[] = {
     VALUE("--keypem",        0,  FILE,   key_file,        "FILE",          "its key in PEM")
     VALUE("--pkcs12",        0,  FILE,   pkcs12_file,     "FILE",          "certificate and key in one file")
     VALUE("--pkcs12pswd",    0,  TEXT,   pkcs12_password, "PASSWORD",      "of that file")
-    TAKE("--domain",         0,  take_domain,             "NAME",          "the only server name accepted")
+    ONE("--domain",          0,  take_domain,             "NAME",          "the only server name accepted")
     VALUE("--redirectport",  0,  PORT,   redirect,        "PORT",          "port that sends visitors to listen")
     VALUE("--webroot",       0,  FILE,   webroot,         "DIR",           "what other visitors see")
     TAKE("--allow",          0,  take_allow,              "ADDR[/BITS]",   "dial these private addresses; :PORT")
@@ -363,7 +377,7 @@ own_member(struct settings *s, const struct json_value *v, const char *key)
         char *name = fogi_store_text(s->store, m->key, strlen(m->key));
         char *password = fogi_store_text(s->store, m->text, strlen(m->text));
         if (name != NULL && password != NULL)
-            add_user(s, &at, trim(name), trim(password));
+            add_user(s, &at, "", trim(name), trim(password));
     }
     return true;
 }

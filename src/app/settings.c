@@ -320,6 +320,7 @@ set_value(struct settings *s, const struct setting *row, const struct setting_at
         set_tunnel(s, at, member, row->tunnel, text);
         break;
     case SETTING_TAKE:
+    case SETTING_ONE:
         row->take(s, at, text);
         break;
     case SETTING_VOID:

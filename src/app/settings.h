@@ -44,6 +44,7 @@ enum setting_type {
     SETTING_FILE,   /* a path; "~" in front is the home directory -> const char *            */
     SETTING_TUNNEL, /* a key of conf.h                            -> struct conf             */
     SETTING_TAKE,   /* a function of the table's owner, for one text; a list is several      */
+    SETTING_ONE,    /* the same, for a value that there is once                              */
     SETTING_VOID    /* known, and nothing here; `help` says what is to be used instead       */
 };
 

@@ -21,7 +21,7 @@ static const char *
 read_file(void *ctx, const char *name, char *buf, size_t cap, size_t *len)
 {
     static const char users[] = "# who\nalice:" STRONG "\r\n\n  bob : " STRONG "  \n";
-    static const char odd[] = "alice\n";
+    static const char odd[] = "# who\nalice\nbob:" STRONG "\nbob:" STRONG "\n";
     const char *text = strcmp(name, "users") == 0 ? users : strcmp(name, "odd") == 0 ? odd : NULL;
     (void)ctx;
     if (text == NULL)
@@ -186,7 +186,9 @@ static const struct {
     {"auth = { 'a:b': c }",                      "without colons"},
     {"auth = { a: [1] }",                        "without colons"},
     {"auth-file = none",                         "F:1:13: cannot read none: No such file"},
-    {"auth-file = odd",                          "F:1:13: USER:PASSWORD is wanted"},
+    {"auth-file = odd",                          "F:1:13: odd:2: USER:PASSWORD is wanted, with one colon\n"},
+    {"auth-file = odd",                          "F:1:13: odd:4: user bob is there twice"},
+    {"domain = a.b\ndomain = c.d",               "F:2:10: \"domain\" is set a second time; first at 1:10"},
     {"ssl = yes",                                "ssl: \"yes\" is neither true nor false"},
     {"redirectport = 65536",                     "redirectport: \"65536\""},
     {"domain = 1.2.3.4",                         "is no host name"},
