@@ -77,14 +77,20 @@ same_groups(const struct agent_conf *x, const struct agent_conf *y)
 }
 
 static bool
-make_tls(struct tls_conf **t, const struct agent_conf *c)
+make_tls(struct tls_conf **t, const struct agent_conf *c, char why[TLS_ERROR_MAX])
 {
     struct tls_client_files f = {.verify = c->verify, .ca = c->ca_file, .password = c->ca_password};
-    char error[TLS_ERROR_MAX];
-    if (fogi_tls_client(t, &f, error))
-        return true;
-    fogi_log(LOG_AT_ERROR, "%s", error);
-    return false;
+    return fogi_tls_client(t, &f, why);
+}
+
+bool
+fogi_agent_try(const struct agent_conf *c, char why[TLS_ERROR_MAX])
+{
+    struct tls_conf *t;
+    if (!make_tls(&t, c, why))
+        return false;
+    fogi_tls_free(t);
+    return true;
 }
 
 /** An app_reload_fn: everything is read and made, or nothing changes. */
@@ -94,6 +100,7 @@ read_again(void *ctx, struct conf *out)
     struct agent *a = ctx;
     struct agent_conf *c;
     struct tls_conf *tls;
+    char why[TLS_ERROR_MAX];
     if (a->load(a->load_ctx, &c))
         return 1;
     if (!same_groups(a->base, c)) {
@@ -102,7 +109,8 @@ read_again(void *ctx, struct conf *out)
         fogi_agent_conf_free(c);
         return 1;
     }
-    if (!make_tls(&tls, c)) {
+    if (!make_tls(&tls, c, why)) {
+        fogi_log(LOG_AT_ERROR, "reload: %s", why);
         fogi_agent_conf_free(c);
         return 1;
     }
@@ -193,9 +201,15 @@ fogi_agent_run(struct agent_conf *c, agent_load_fn load, void *ctx)
     struct agent *a = calloc(1, sizeof *a);
     struct group *groups = calloc(c->n_groups, sizeof *groups);
     int code = EXIT_UNAVAILABLE;
+    char why[TLS_ERROR_MAX];
+    bool tls = a && groups && make_tls(&a->tls, c, why);
     if (a)
         a->groups = groups;
-    if (a && groups && make_tls(&a->tls, c)) {
+    if (a && groups && !tls) {
+        fprintf(stderr, "foggara: %s\n", why);
+        code = EXIT_CONFIG;
+    }
+    if (tls) {
         a->p = &p;
         a->conf = a->base = c;
         a->load = load;

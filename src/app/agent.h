@@ -8,6 +8,7 @@
 #define FOGI_AGENT_H
 
 #include "app/agent_conf.h"
+#include "app/tls_conf.h"
 
 /** Reads the configuration again (SIGHUP). Gives *out and returns 0; or non-zero after having told
  *  the user why. */
@@ -18,8 +19,13 @@ typedef int (*agent_load_fn)(void *ctx, struct agent_conf **out);
  *
  * Takes      c
  * Returns    EXIT_OK           drained
- *            EXIT_UNAVAILABLE  cannot listen, or the certificates to trust cannot be read
+ *            EXIT_CONFIG       the certificates to trust cannot be used
+ *            EXIT_UNAVAILABLE  cannot listen, or the system refuses something else at start
  */
 int fogi_agent_run(struct agent_conf *c, agent_load_fn load, void *ctx);
+
+/** Reads the certificates that c trusts, and lets go of them again. False: `why` says what does not
+ *  do. */
+FOG_CHECKED bool fogi_agent_try(const struct agent_conf *c, char why[TLS_ERROR_MAX]);
 
 #endif

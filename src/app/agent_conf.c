@@ -341,14 +341,16 @@ fogi_agent_ca_fault(const char *text, size_t len)
 }
 
 static void
-check_ca(struct settings *s, const struct agent_conf *c)
+check_ca(struct settings *s, struct agent_conf *c)
 {
     const struct setting *row = fogi_settings_find(s, "agent.cacerts.path");
     const struct setting_at *at = &s->given[row - s->rows];
     const char *why;
     size_t len;
-    if (!has_tls(c))
+    if (!has_tls(c)) {
+        c->ca_file = NULL; /* whatever it is, nobody asks for it */
         return;
+    }
     if (!c->verify)
         fogi_settings_note(s, "certificates are not checked: anybody on the way may be the server");
     if (!c->verify || c->ca_file == NULL)

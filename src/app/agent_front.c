@@ -396,8 +396,8 @@ head_done(struct front *f)
 {
     if (!may_use(f)) {
         f->a->n.bad_logins++;
-        say_error(f, "407 Proxy Authentication Required", "Proxy-Authenticate: Basic\r\n",
-                  "user and password, please");
+        say_error(f, "407 Proxy Authentication Required",
+                  "Proxy-Authenticate: Basic realm=\"proxy\"\r\n", "user and password, please");
     } else if (fogi_forward_read(&f->in.head, &f->forward)) {
         f->a->n.bad_requests++;
         say_error(f, "400 Bad Request", "", "this is an HTTP proxy, not a web server");

@@ -32,59 +32,66 @@ drop_live(struct gateway_live *l)
 }
 
 static bool
-make_tls(struct gateway_live *l)
+make_tls(struct gateway_live *l, char why[TLS_ERROR_MAX])
 {
     const struct gateway_conf *c = l->conf;
     struct tls_server_files f = {.key = c->key_file,
                                  .pkcs12 = c->pkcs12_file,
                                  .password = c->pkcs12_password,
                                  .domain = c->domain};
-    char error[TLS_ERROR_MAX];
     for (; f.n_certs < c->n_cert_files && f.n_certs < TLS_CERTS_MAX; f.n_certs++)
         f.certs[f.n_certs] = c->cert_files[f.n_certs];
-    if (!c->ssl || fogi_tls_server(&l->tls, &f, error))
-        return true;
-    fogi_log(LOG_AT_ERROR, "%s", error);
-    return false;
+    return !c->ssl || fogi_tls_server(&l->tls, &f, why);
 }
 
 static bool
-make_users(struct gateway_live *l)
+make_users(struct gateway_live *l, char why[TLS_ERROR_MAX])
 {
     const struct gateway_conf *c = l->conf;
     l->users = calloc(c->n_users, sizeof *l->users);
+    snprintf(why, TLS_ERROR_MAX, "no memory");
     if (!l->users)
         return false;
     fogi_auth_init(&l->auth, l->users, c->n_users);
     for (size_t i = 0; i < c->n_users; i++)
         if (fogi_auth_add(&l->auth, c->users[i].name, c->users[i].password)) {
-            fogi_log(LOG_AT_ERROR, "user %zu cannot be taken", i + 1);
+            snprintf(why, TLS_ERROR_MAX, "user %zu cannot be taken", i + 1);
             return false;
         }
     return true;
 }
 
 static bool
-make_webroot(struct gateway_live *l)
+make_webroot(struct gateway_live *l, char why[TLS_ERROR_MAX])
 {
     if (!l->conf->webroot)
         return true;
     l->webroot = fogi_web_open_root(l->conf->webroot);
     if (l->webroot >= 0)
         return true;
-    fogi_log(LOG_AT_ERROR, "webroot %s: %s", l->conf->webroot, strerror(errno));
+    snprintf(why, TLS_ERROR_MAX, "webroot %s: %s", l->conf->webroot, strerror(errno));
     return false;
 }
 
-/** Takes c. Where something does not do it is told, and *l is empty. */
+/** Takes c. Where something does not do, `why` says so and *l is empty. */
 static bool
-make_live(struct gateway_live *l, struct gateway_conf *c)
+make_live(struct gateway_live *l, struct gateway_conf *c, char why[TLS_ERROR_MAX])
 {
     *l = (struct gateway_live){.conf = c, .webroot = -1};
-    if (make_tls(l) && make_users(l) && make_webroot(l))
+    if (make_tls(l, why) && make_users(l, why) && make_webroot(l, why))
         return true;
     drop_live(l);
     return false;
+}
+
+bool
+fogi_gateway_try(struct gateway_conf *c, char why[TLS_ERROR_MAX])
+{
+    struct gateway_live l;
+    bool good = make_live(&l, c, why);
+    if (good)
+        drop_live(&l);
+    return good;
 }
 
 /** The policy is the configuration's, and knows our ports; our addresses are found when needed. */
@@ -148,10 +155,13 @@ read_again(void *ctx, struct conf *out)
 {
     struct gateway *g = ctx;
     struct gateway_conf *c;
+    char why[TLS_ERROR_MAX];
     if (g->load(g->load_ctx, &c))
         return 1;
-    if (!make_live(&g->next, c))
+    if (!make_live(&g->next, c, why)) {
+        fogi_log(LOG_AT_ERROR, "reload: %s", why);
         return 1;
+    }
     *out = g->next.conf->tunnel;
     return 0;
 }
@@ -216,12 +226,10 @@ static void
 log_start(const struct gateway *g)
 {
     const struct gateway_conf *c = g->live.conf;
-    fogi_log(LOG_AT_INFO, "listening on tcp%s %s:%u%s for %zu users%s%s", c->kcp ? " and udp" : "",
+    fogi_log(LOG_AT_INFO, "listening on tcp%s %s:%u%s for %zu user%s%s%s", c->kcp ? " and udp" : "",
              *c->listen.host ? c->listen.host : "*", c->listen.port, c->ssl ? " with TLS" : "",
-             c->n_users, c->webroot ? ", site " : "", c->webroot ? c->webroot : "");
-    if (!c->ssl)
-        fogi_log(LOG_AT_WARN,
-                 "without TLS, whoever sees the traffic can read it and use the passwords");
+             c->n_users, c->n_users == 1 ? "" : "s", c->webroot ? ", site " : "",
+             c->webroot ? c->webroot : "");
 }
 
 static int
@@ -248,11 +256,15 @@ fogi_gateway_run(struct gateway_conf *c, gateway_load_fn load, void *ctx)
 {
     struct process p;
     struct gateway *g = calloc(1, sizeof *g);
-    if (!g || !make_live(&g->live, c)) {
-        if (!g)
-            fogi_gateway_conf_free(c);
-        free(g);
+    char why[TLS_ERROR_MAX];
+    if (!g) {
+        fogi_gateway_conf_free(c);
         return EXIT_UNAVAILABLE;
+    }
+    if (!make_live(&g->live, c, why)) {
+        fprintf(stderr, "foggara: %s\n", why);
+        free(g);
+        return EXIT_CONFIG;
     }
     g->p = &p;
     g->load = load;

@@ -349,7 +349,7 @@ run_command(int argc, char **argv)
     if (fogi_words_match(argc, argv))
         return run_words(argc, argv);
     if (first[0] == '-') {
-        fprintf(stderr, "foggara: %s: a command comes first: client or server\n",
+        fprintf(stderr, "foggara: %s: a command comes first: client, server, agent or gateway\n",
                 fogi_conf_quote(first).text);
         return EXIT_USAGE;
     }

@@ -77,7 +77,8 @@ void
 fogi_out_version(FILE *f)
 {
     fputs("foggara " FOG_VERSION "\n"
-          "wire: vproxy KcpTun, over KCP or TCP; compression: gzip; encryption: none\n",
+          "wire: vproxy KcpTun over KCP or TCP, vproxy WebSocks over TCP, TLS or KcpTun\n"
+          "compression: gzip; encryption: none of tunnels, TLS 1.2 and 1.3 of a proxy\n",
           f);
 }
 

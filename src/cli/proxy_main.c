@@ -149,16 +149,29 @@ fogi_gateway_main(int argc, char **argv)
     return 0;
 }
 
+/** Says how a file that can be read, and what it names, was found. */
+static int
+checked(const char *file, const char *whose, bool good, const char *why)
+{
+    if (good)
+        printf("ok: %s is right for %s\n", file, whose);
+    else
+        fprintf(stderr, "foggara: %s: %s\n", file, why);
+    return good ? EXIT_OK : EXIT_CONFIG;
+}
+
 int
 fogi_agent_check(const char *file)
 {
     struct setting_request rq = {.file = file};
     struct agent_conf *c;
+    char why[TLS_ERROR_MAX];
     int rc = load_agent(&rq, &c, false);
-    if (!rc)
-        printf("ok: %s is right for an agent\n", file);
+    if (rc)
+        return rc;
+    bool good = fogi_agent_try(c, why);
     fogi_agent_conf_free(c);
-    return rc;
+    return checked(file, "an agent", good, why);
 }
 
 int
@@ -166,9 +179,10 @@ fogi_gateway_check(const char *file)
 {
     struct setting_request rq = {.file = file};
     struct gateway_conf *c;
+    char why[TLS_ERROR_MAX];
     int rc = load_gateway(&rq, &c, false);
-    if (!rc)
-        printf("ok: %s is right for a gateway\n", file);
-    fogi_gateway_conf_free(c);
-    return rc;
+    if (rc)
+        return rc;
+    bool good = fogi_gateway_try(c, why);
+    return checked(file, "a gateway", good, why);
 }

@@ -338,6 +338,16 @@ class GroupTest(agents.Test):
                     if not good:
                         self.assertIn("certificate", a.log())
 
+    def test_pkcs12_at_both_ends(self):
+        target = self.target(targets.echo)
+        g = self.gateway(True, certpem=None, keypem=None, pkcs12=self.tls_file("server.p12"),
+                         pkcs12pswd="changeit")
+        ca = {"path": self.tls_file("ca.p12"), "pswd": "changeit"}
+        for kind in ("websockss", "websockss:kcp"):
+            with self.subTest(kind=kind):
+                a = self.agent(self.url(kind, g, "localhost"), cacerts=ca, cert={"verify": True})
+                self.assertEqual(self.socks5(a, "127.0.0.1", target.port)[1], OK)
+
     def test_a_name_the_certificate_does_not_have(self):
         host = socket.gethostname()
         try:

@@ -394,6 +394,16 @@ what_is_fine_has_a_note_at_most(void **state)
 }
 
 static void
+what_is_needed_for_nothing_may_be_missing(void **state)
+{
+    (void)state;
+    struct agent_conf *c = must("agent { socks5.listen = 1, cacerts.path = none }\n"
+                                "proxy { auth = a:b, servers = websocks:kcp://h:1 }");
+    assert_null(c->ca_file); /* or the start would fail for it */
+    fogi_agent_conf_free(c);
+}
+
+static void
 a_home_directory_is_found(void **state)
 {
     (void)state;
@@ -538,6 +548,7 @@ main(void)
         cmocka_unit_test(what_is_wrong_is_said_with_its_place),
         cmocka_unit_test(all_errors_are_said_at_once),
         cmocka_unit_test(what_is_fine_has_a_note_at_most),
+        cmocka_unit_test(what_is_needed_for_nothing_may_be_missing),
         cmocka_unit_test(a_home_directory_is_found),
         cmocka_unit_test(options_are_enough),
         cmocka_unit_test(a_wrong_option_is_named),

@@ -11,6 +11,9 @@ printf 'listen: 1, target: "h:2"\n' >server.conf
 printf '{"listen": 1,\n "remoe": 2}\n' >typo.json
 printf '{"listen": 1,\n' >broken.json
 printf 'listen: 1, remote: "h:2", crypt: aes\n' >wire.json
+printf 'agent.mixed.listen 1\nproxy.server.auth a:b\nproxy.server.list.start\nwebsocks://h:1\n' >agent.conf
+printf 'proxy.server.list.end\n' >>agent.conf
+printf 'listen = 1, auth = "a:kX9-fQ2vLz7w", certpem = none.pem, keypem = none.key\n' >gateway.conf
 status=0 count=0
 
 # 192.0.2.1 belongs to nobody (RFC 5737), so it cannot be listened on.
@@ -53,7 +56,7 @@ done <<'TABLE'
 64|clinet|foggara: clinet: no such command; did you mean client?
 64|agnt|foggara: agnt: no such command; did you mean agent?
 64|xyzzy|foggara: xyzzy: no such command; foggara help lists them
-64|-l 1 -r h:2|foggara: -l: a command comes first: client or server
+64|-l 1 -r h:2|foggara: -l: a command comes first: client, server, agent or gateway
 64|client|foggara: the client wants -l [ADDR]:PORT, where to listen
 64|server -l 1|foggara: the server wants -t HOST:PORT, where each stream is connected to
 64|client --sndwind 3|foggara: --sndwind: no such option; did you mean --sndwnd?
@@ -76,6 +79,9 @@ done <<'TABLE'
 64|check agent -c server.conf --print-config|foggara: --print-config: there is none for agents and gateways
 66|client -c missing.json|foggara: cannot read missing.json: No such file or directory
 66|check -c missing.json|foggara: cannot read missing.json: No such file or directory
+0|check -c agent.conf|ok: agent.conf is right for an agent
+78|check -c gateway.conf|foggara: gateway.conf: none.pem: No such file or directory
+78|gateway -c gateway.conf --log 0|foggara: none.pem: No such file or directory
 78|client -c typo.json|foggara: typo.json:2:2: unknown key "remoe"; did you mean "remote"?
 78|client -c broken.json|foggara: broken.json:1:1: this { is not closed
 78|client -c wire.json|foggara: wire.json:1:27: "crypt": kcptun's wire is not spoken here; remove what asks for it (both ends must be foggara or vproxy)
