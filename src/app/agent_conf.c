@@ -114,7 +114,7 @@ take_no_proxy(struct settings *s, const struct setting_at *at, const char *text)
     {key, option, 0, SETTING_TUNNEL, 0, 0, 0, AT(tunnel), CONF_KEY_##KEY, NULL, meta, help},
 #define VOID(key) {key, NULL, 0, SETTING_VOID, 0, 0, 0, 0, CONF_KEY_N, NULL, "", ""},
 
-const struct setting fogi_agent_settings[] = {
+static const struct setting rows[] = {
     VALUE("agent.mixed.listen", "--listen", 'l', LISTEN, 0, 0, 0, mixed,
           "[ADDR]:PORT",   "SOCKS5 and HTTP on one port")
     VALUE("agent.socks5.listen", "--socks5", 0, LISTEN, 0, 0, 0, socks5,
@@ -176,9 +176,7 @@ const struct setting fogi_agent_settings[] = {
 };
 /* clang-format on */
 
-const size_t fogi_agent_n_settings = sizeof fogi_agent_settings / sizeof fogi_agent_settings[0];
-
-static_assert(sizeof fogi_agent_settings / sizeof fogi_agent_settings[0] <= SETTINGS_MAX,
+static_assert(sizeof rows / sizeof rows[0] <= SETTINGS_MAX,
               "each row has a place for where it was set");
 
 /* -------------------------------------------------------------------------- what goes together */
@@ -344,7 +342,7 @@ static void
 check_ca(struct settings *s, struct agent_conf *c)
 {
     const struct setting *row = fogi_settings_find(s, "agent.cacerts.path");
-    const struct setting_at *at = &s->given[row - s->rows];
+    const struct setting_at *at = &s->given[row - s->role->rows];
     const char *why;
     size_t len;
     if (!has_tls(c)) {
@@ -355,7 +353,7 @@ check_ca(struct settings *s, struct agent_conf *c)
         fogi_settings_note(s, "certificates are not checked: anybody on the way may be the server");
     if (!c->verify || c->ca_file == NULL)
         return;
-    char *text = fogi_agent_file(s, c->ca_file, CA_BYTES_MAX, &len, &why);
+    char *text = fogi_settings_file(s->rq, c->ca_file, CA_BYTES_MAX, &len, &why);
     if (text != NULL)
         why = fogi_agent_ca_fault(text, len);
     if (why != NULL)
@@ -365,10 +363,9 @@ check_ca(struct settings *s, struct agent_conf *c)
 }
 
 static void
-complete(struct settings *s, struct agent_conf *c)
+complete(struct settings *s)
 {
-    if (s->code != EXIT_OK)
-        return;
+    struct agent_conf *c = s->conf;
     take_everything(s, c);
     put_default_last(c);
     check_listeners(s, c);
@@ -394,72 +391,64 @@ own_member(struct settings *s, const struct json_value *v, const char *key)
     return true;
 }
 
-static void
-apply_text(struct settings *s, const char *text, size_t len)
+/** vproxy's first form. */
+static bool
+take_lines(struct settings *s, const char *text, size_t len)
 {
-    struct json *doc;
-    struct json_error err;
-    if (fogi_agent_is_lines(text, len)) {
-        fogi_agent_lines(s, text, len);
-        return;
-    }
-    if (!fogi_json_parse(&doc, text, len, &err)) {
-        struct setting_at at = {err.at, ""};
-        fogi_settings_error(s, &at, "%s", err.text);
-        return;
-    }
-    fogi_settings_object(s, fogi_json_root(doc), "", own_member);
-    fogi_json_free(doc);
+    if (!fogi_agent_is_lines(text, len))
+        return false;
+    fogi_agent_lines(s, text, len);
+    return true;
 }
 
-int
-fogi_agent_conf_parse(struct agent_conf **out, const struct setting_request *rq, const char *text,
-                      size_t len, struct conf_report *rep)
+static void *
+make(struct store **store)
 {
-    struct settings s;
     struct agent_conf *c = calloc(1, sizeof *c);
-    *out = NULL;
-    if (c == NULL) {
-        memset(rep, 0, sizeof *rep);
-        fogi_lines_say(&rep->errors, "no memory");
-        return EXIT_UNAVAILABLE;
-    }
+    if (c == NULL)
+        return NULL;
+    *store = &c->store;
     fogi_budget_init(&c->budget, AGENT_RULES_BUDGET, fog_alloc_libc());
     c->alloc = fogi_budget_alloc(&c->budget);
     mem_init(&c->mem, &c->alloc);
     fogi_conf_init(&c->tunnel, CONF_CLIENT);
     c->tunnel.tunnels = TUNNELS_EACH;
-    fogi_settings_init(&s, fogi_agent_settings, fogi_agent_n_settings, c, &c->store, rq, rep);
-    if (text != NULL)
-        apply_text(&s, text, len);
-    fogi_settings_flags(&s);
-    complete(&s, c);
-    fogi_settings_end(&s);
-    if (s.code == EXIT_OK)
-        *out = c;
-    else
-        fogi_agent_conf_free(c);
-    return s.code;
+    return c;
+}
+
+static void
+drop(void *conf)
+{
+    fogi_agent_conf_free(conf);
+}
+
+const struct settings_role fogi_agent_role = {
+    .rows = rows,
+    .n_rows = sizeof rows / sizeof rows[0],
+    .make = make,
+    .lines = take_lines,
+    .own = own_member,
+    .complete = complete,
+    .drop = drop,
+};
+
+int
+fogi_agent_conf_parse(struct agent_conf **out, const struct setting_request *rq, const char *text,
+                      size_t len, struct conf_report *rep)
+{
+    void *conf;
+    int rc = fogi_settings_parse(&conf, &fogi_agent_role, rq, text, len, rep);
+    *out = conf;
+    return rc;
 }
 
 int
 fogi_agent_conf_load(struct agent_conf **out, const struct setting_request *rq,
                      struct conf_report *rep)
 {
-    struct settings s = {.rq = rq};
-    const char *why = NULL;
-    size_t len = 0;
-    *out = NULL;
-    if (rq->file == NULL)
-        return fogi_agent_conf_parse(out, rq, NULL, 0, rep);
-    char *text = fogi_agent_file(&s, rq->file, JSON_SIZE_MAX, &len, &why);
-    if (text == NULL) {
-        memset(rep, 0, sizeof *rep);
-        fogi_lines_say(&rep->errors, "cannot read %s: %s", rq->file, why);
-        return EXIT_NOINPUT;
-    }
-    int rc = fogi_agent_conf_parse(out, rq, text, len, rep);
-    free(text);
+    void *conf;
+    int rc = fogi_settings_load(&conf, &fogi_agent_role, rq, rep);
+    *out = conf;
     return rc;
 }
 

@@ -63,8 +63,7 @@ struct agent_conf {
     struct fog_alloc alloc;
 };
 
-extern const struct setting fogi_agent_settings[];
-extern const size_t fogi_agent_n_settings;
+extern const struct settings_role fogi_agent_role;
 
 /**
  * Reads defaults, then the file, then the flags.

@@ -30,8 +30,4 @@ void fogi_agent_lines(struct settings *s, const char *text, size_t len);
 /** NULL, or why a file of certificates cannot be used and what to do. */
 const char *fogi_agent_ca_fault(const char *text, size_t len);
 
-/** Reads a file through the request's files. Gives *text (free()), or NULL and why not. */
-char *fogi_agent_file(struct settings *s, const char *name, size_t max, size_t *len,
-                      const char **why);
-
 #endif

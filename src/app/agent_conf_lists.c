@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_SMALL (64u * 1024)
-
 static struct agent_conf *
 conf_of(struct settings *s)
 {
@@ -156,31 +154,6 @@ add_server(struct settings *s, struct agent_group *g, const struct setting_at *a
 
 /* --------------------------------------------------------------------------------------- rules */
 
-static const char *
-read_file(const struct setting_files *files, const char *name, char *buf, size_t cap, size_t *len)
-{
-    return files != NULL ? files->read(files->ctx, name, buf, cap, len)
-                         : fogi_file_read(name, buf, cap, len);
-}
-
-char *
-fogi_agent_file(struct settings *s, const char *name, size_t max, size_t *len, const char **why)
-{
-    /* Most files are small; one that is not is read again. Standard input cannot be. */
-    size_t cap = strcmp(name, "-") == 0 || max < FILE_SMALL ? max + 1 : FILE_SMALL;
-    for (;;) {
-        char *text = malloc(cap);
-        *len = 0;
-        *why = text == NULL ? "no memory" : read_file(s->rq->files, name, text, cap, len);
-        if (*why == NULL && (*len < cap || cap > max)) /* one byte more shows what is too long */
-            return text;
-        free(text);
-        if (*why != NULL)
-            return NULL;
-        cap = max + 1;
-    }
-}
-
 static void
 say_counts(struct settings *s, const char *path, const struct abp_counts *n)
 {
@@ -218,7 +191,7 @@ add_file(struct settings *s, struct rules *r, const struct setting_at *at, const
     name = fogi_settings_path(s, at, path);
     if (name == NULL)
         return;
-    char *text = fogi_agent_file(s, name, ABP_BYTES_MAX, &len, &why);
+    char *text = fogi_settings_file(s->rq, name, ABP_BYTES_MAX, &len, &why);
     if (text == NULL) {
         fogi_settings_error(s, at, "cannot read %s: %s", fogi_conf_quote(name).text, why);
         return;

@@ -100,32 +100,24 @@ take_auth(struct settings *s, const struct setting_at *at, const char *text)
     each_part(s, at, text, take_part);
 }
 
-static const char *
-read_file(struct settings *s, const char *name, char *buf, size_t cap, size_t *len)
-{
-    const struct setting_files *files = s->rq->files;
-    return files != NULL ? files->read(files->ctx, name, buf, cap, len)
-                         : fogi_file_read(name, buf, cap, len);
-}
-
 /** A line each: USER:PASSWORD; "#" begins a comment. */
 static void
 take_auth_file(struct settings *s, const struct setting_at *at, const char *text)
 {
-    const char *name = fogi_settings_path(s, at, text);
-    char *all = name != NULL ? fogi_store_get(s->store, USERS_FILE_MAX + 2) : NULL;
-    size_t len = 0;
-    if (all == NULL)
+    const char *why, *name = fogi_settings_path(s, at, text);
+    size_t len;
+    if (name == NULL)
         return;
-    const char *why = read_file(s, name, all, USERS_FILE_MAX + 1, &len);
-    if (why != NULL || len > USERS_FILE_MAX || memchr(all, 0, len) != NULL) {
+    char *all = fogi_settings_file(s->rq, name, USERS_FILE_MAX, &len, &why);
+    bool good = all != NULL && len <= USERS_FILE_MAX && memchr(all, 0, len) == NULL;
+    char *line = good ? fogi_store_text(s->store, all, len) : NULL;
+    if (all != NULL)
+        explicit_bzero(all, len);
+    free(all);
+    if (!good)
         fogi_settings_error(s, at, "cannot read %s: %s", fogi_conf_quote(name).text,
-                            why != NULL ? why : "it is no list of users");
-        return;
-    }
-    all[len] = 0;
-    unsigned number = 1;
-    for (char *line = all; line != NULL; number++) {
+                            all == NULL ? why : "it is no list of users");
+    for (unsigned number = 1; line != NULL; number++) {
         char where[CONF_QUOTE_MAX + 20];
         char *stop = strchr(line, '\n');
         if (stop != NULL)
@@ -214,7 +206,7 @@ take_domain(struct settings *s, const struct setting_at *at, const char *text)
     {key, option, 0, SETTING_TUNNEL, 0, 0, 0, AT(tunnel), CONF_KEY_##KEY, NULL, meta, help},
 #define VOID(key, meta) {key, NULL, 0, SETTING_VOID, 0, 0, 0, 0, CONF_KEY_N, NULL, meta, ""},
 
-const struct setting fogi_gateway_settings[] = {
+static const struct setting rows[] = {
     VALUE("--listen",       'l', LISTEN, listen,          "[ADDR]:PORT",   "TCP, and UDP with --kcp")
     TAKE("--auth",          'a', take_auth,               "USER:PASSWORD", "who may use it; more with commas")
     TAKE("--auth-file",      0,  take_auth_file,          "FILE",          "the same, a line each")
@@ -246,10 +238,7 @@ const struct setting fogi_gateway_settings[] = {
 };
 /* clang-format on */
 
-const size_t fogi_gateway_n_settings =
-    sizeof fogi_gateway_settings / sizeof fogi_gateway_settings[0];
-
-static_assert(sizeof fogi_gateway_settings / sizeof fogi_gateway_settings[0] <= SETTINGS_MAX,
+static_assert(sizeof rows / sizeof rows[0] <= SETTINGS_MAX,
               "each row has a place for where it was set");
 
 /* -------------------------------------------------------------------------- what goes together */
@@ -337,10 +326,9 @@ check_passwords(struct settings *s, const struct gateway_conf *c)
 }
 
 static void
-complete(struct settings *s, struct gateway_conf *c)
+complete(struct settings *s)
 {
-    if (s->code != EXIT_OK)
-        return;
+    struct gateway_conf *c = s->conf;
     if (c->listen.port == 0) {
         s->rep->incomplete = true;
         fogi_settings_error(s, NULL, "listen is missing: the port for agents (-l)");
@@ -382,70 +370,6 @@ own_member(struct settings *s, const struct json_value *v, const char *key)
     return true;
 }
 
-static void
-apply_text(struct settings *s, const char *text, size_t len)
-{
-    struct json *doc;
-    struct json_error err;
-    if (!fogi_json_parse(&doc, text, len, &err)) {
-        struct setting_at at = {err.at, ""};
-        fogi_settings_error(s, &at, "%s", err.text);
-        return;
-    }
-    fogi_settings_object(s, fogi_json_root(doc), "", own_member);
-    fogi_json_free(doc);
-}
-
-int
-fogi_gateway_conf_parse(struct gateway_conf **out, const struct setting_request *rq,
-                        const char *text, size_t len, struct conf_report *rep)
-{
-    struct settings s;
-    struct gateway_conf *c = calloc(1, sizeof *c);
-    *out = NULL;
-    if (c == NULL) {
-        memset(rep, 0, sizeof *rep);
-        fogi_lines_say(&rep->errors, "no memory");
-        return EXIT_UNAVAILABLE;
-    }
-    fogi_policy_init(&c->policy);
-    fogi_conf_init(&c->tunnel, CONF_SERVER);
-    fogi_settings_init(&s, fogi_gateway_settings, fogi_gateway_n_settings, c, &c->store, rq, rep);
-    if (text != NULL)
-        apply_text(&s, text, len);
-    fogi_settings_flags(&s);
-    complete(&s, c);
-    fogi_settings_end(&s);
-    if (s.code == EXIT_OK)
-        *out = c;
-    else
-        fogi_gateway_conf_free(c);
-    return s.code;
-}
-
-int
-fogi_gateway_conf_load(struct gateway_conf **out, const struct setting_request *rq,
-                       struct conf_report *rep)
-{
-    struct settings s = {.rq = rq};
-    size_t len = 0;
-    *out = NULL;
-    if (rq->file == NULL)
-        return fogi_gateway_conf_parse(out, rq, NULL, 0, rep);
-    char *text = malloc(JSON_SIZE_MAX + 1);
-    const char *why =
-        text == NULL ? "no memory" : read_file(&s, rq->file, text, JSON_SIZE_MAX + 1, &len);
-    int rc = EXIT_NOINPUT;
-    if (why == NULL) {
-        rc = fogi_gateway_conf_parse(out, rq, text, len, rep);
-    } else {
-        memset(rep, 0, sizeof *rep);
-        fogi_lines_say(&rep->errors, "cannot read %s: %s", rq->file, why);
-    }
-    free(text);
-    return rc;
-}
-
 /** Secrets do not stay in memory that is given back. */
 static void
 forget(const char *text)
@@ -466,11 +390,58 @@ fogi_gateway_conf_free(struct gateway_conf *c)
     free(c);
 }
 
+static void *
+make(struct store **store)
+{
+    struct gateway_conf *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    *store = &c->store;
+    fogi_policy_init(&c->policy);
+    fogi_conf_init(&c->tunnel, CONF_SERVER);
+    return c;
+}
+
+static void
+drop(void *conf)
+{
+    fogi_gateway_conf_free(conf);
+}
+
+const struct settings_role fogi_gateway_role = {
+    .rows = rows,
+    .n_rows = sizeof rows / sizeof rows[0],
+    .make = make,
+    .own = own_member,
+    .complete = complete,
+    .drop = drop,
+};
+
+int
+fogi_gateway_conf_parse(struct gateway_conf **out, const struct setting_request *rq,
+                        const char *text, size_t len, struct conf_report *rep)
+{
+    void *conf;
+    int rc = fogi_settings_parse(&conf, &fogi_gateway_role, rq, text, len, rep);
+    *out = conf;
+    return rc;
+}
+
+int
+fogi_gateway_conf_load(struct gateway_conf **out, const struct setting_request *rq,
+                       struct conf_report *rep)
+{
+    void *conf;
+    int rc = fogi_settings_load(&conf, &fogi_gateway_role, rq, rep);
+    *out = conf;
+    return rc;
+}
+
 bool
 fogi_gateway_words_match(int argc, char **argv)
 {
-    for (size_t i = 0; argc > 1 && i < fogi_gateway_n_settings; i++)
-        if (strcmp(argv[1], fogi_gateway_settings[i].key) == 0)
+    for (size_t i = 0; argc > 1 && i < fogi_gateway_role.n_rows; i++)
+        if (strcmp(argv[1], rows[i].key) == 0)
             return true;
     return false;
 }

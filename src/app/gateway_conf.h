@@ -41,8 +41,7 @@ struct gateway_conf {
     struct store store; /* owns all of the above */
 };
 
-extern const struct setting fogi_gateway_settings[];
-extern const size_t fogi_gateway_n_settings;
+extern const struct settings_role fogi_gateway_role;
 
 /** As fogi_agent_conf_load(). rep->notes has the warnings, too. */
 FOG_CHECKED int fogi_gateway_conf_load(struct gateway_conf **out, const struct setting_request *rq,

@@ -136,8 +136,8 @@ begins(const char *key, const char *name)
 const struct setting *
 fogi_settings_find(const struct settings *s, const char *key)
 {
-    for (size_t i = 0; i < s->n_rows; i++) {
-        const struct setting *row = &s->rows[i];
+    for (size_t i = 0; i < s->role->n_rows; i++) {
+        const struct setting *row = &s->role->rows[i];
         size_t n = begins(key, row->key);
         if (n > 0 && (key[n] == 0 || (key[n] == '.' && row->type == SETTING_VOID)))
             return row;
@@ -150,8 +150,8 @@ static bool
 is_outer(const struct settings *s, const char *key)
 {
     size_t len = strlen(key);
-    for (size_t i = 0; i < s->n_rows; i++)
-        if (strncmp(s->rows[i].key, key, len) == 0 && s->rows[i].key[len] == '.')
+    for (size_t i = 0; i < s->role->n_rows; i++)
+        if (strncmp(s->role->rows[i].key, key, len) == 0 && s->role->rows[i].key[len] == '.')
             return true;
     return false;
 }
@@ -161,13 +161,13 @@ fogi_settings_unknown(struct settings *s, const struct setting_at *at, const cha
 {
     const char *meant = NULL, *last = strrchr(key, '.');
     int best = NEAREST_NONE;
-    for (size_t i = 0; i < s->n_rows; i++)
-        if (fogi_nearest(key, s->rows[i].key, &best))
-            meant = s->rows[i].key;
-    for (size_t i = 0; meant == NULL && last != NULL && i < s->n_rows; i++) {
-        const char *row_last = strrchr(s->rows[i].key, '.');
+    for (size_t i = 0; i < s->role->n_rows; i++)
+        if (fogi_nearest(key, s->role->rows[i].key, &best))
+            meant = s->role->rows[i].key;
+    for (size_t i = 0; meant == NULL && last != NULL && i < s->role->n_rows; i++) {
+        const char *row_last = strrchr(s->role->rows[i].key, '.');
         if (row_last != NULL && fogi_nearest(last + 1, row_last + 1, &best))
-            meant = s->rows[i].key;
+            meant = s->role->rows[i].key;
     }
     fogi_settings_error(s, at, "unknown key \"%s\"%s%s%s", fogi_conf_quote(key).text,
                         meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "",
@@ -177,7 +177,7 @@ fogi_settings_unknown(struct settings *s, const struct setting_at *at, const cha
 static struct setting_at *
 given(struct settings *s, const struct setting *row)
 {
-    return &s->given[row - s->rows];
+    return &s->given[row - s->role->rows];
 }
 
 bool
@@ -185,7 +185,7 @@ fogi_settings_given(const struct settings *s, const char *key)
 {
     const struct setting *row = fogi_settings_find(s, key);
     assert(row != NULL && "callers ask for keys of their own table");
-    return s->given[row - s->rows].name != NULL;
+    return s->given[row - s->role->rows].name != NULL;
 }
 
 /* --------------------------------------------------------------------------------------- values */
@@ -426,7 +426,7 @@ fogi_settings_flags(struct settings *s)
     for (size_t i = 0; i < s->rq->n_flags; i++) {
         const struct setting_flag *flag = &s->rq->flags[i];
         struct setting_at at = {{0, 0}, flag->name};
-        fogi_settings_set(s, &s->rows[flag->row], &at, flag->value);
+        fogi_settings_set(s, &s->role->rows[flag->row], &at, flag->value);
     }
     s->by_flag = false;
 }
@@ -442,8 +442,8 @@ fogi_settings_end(struct settings *s)
 static void
 set_defaults(struct settings *s)
 {
-    for (size_t i = 0; i < s->n_rows; i++) {
-        const struct setting *row = &s->rows[i];
+    for (size_t i = 0; i < s->role->n_rows; i++) {
+        const struct setting *row = &s->role->rows[i];
         void *member = (char *)s->conf + row->offset;
         if (row->type == SETTING_UINT)
             *(uint32_t *)member = row->def;
@@ -453,18 +453,12 @@ set_defaults(struct settings *s)
 }
 
 void
-fogi_settings_init(struct settings *s, const struct setting *rows, size_t n_rows, void *conf,
+fogi_settings_init(struct settings *s, const struct settings_role *role, void *conf,
                    struct store *store, const struct setting_request *rq, struct conf_report *rep)
 {
-    assert(n_rows <= SETTINGS_MAX && "there is a place for each row");
-    memset(s, 0, sizeof *s);
+    assert(role->n_rows <= SETTINGS_MAX && "there is a place for each row");
     memset(rep, 0, sizeof *rep);
-    s->rows = rows;
-    s->n_rows = n_rows;
-    s->conf = conf;
-    s->store = store;
-    s->rq = rq;
-    s->rep = rep;
+    *s = (struct settings){.role = role, .conf = conf, .store = store, .rq = rq, .rep = rep};
     s->file = rq->file != NULL && strcmp(rq->file, "-") == 0 ? "(standard input)" : rq->file;
     set_defaults(s);
 }

@@ -90,10 +90,24 @@ struct setting_request {
     struct setting_flag flags[SETTING_FLAGS_MAX];
 };
 
-/** One loading. */
-struct settings {
+/** A table, and what its role has besides. */
+struct settings_role {
     const struct setting *rows;
     size_t n_rows;
+    /** A configuration before anything is read, and its store; NULL without memory. */
+    void *(*make)(struct store **store);
+    /** Takes a file that has another form than JSON, by returning true. NULL: there is none. */
+    bool (*lines)(struct settings *s, const char *text, size_t len);
+    /** As of fogi_settings_object(). */
+    bool (*own)(struct settings *s, const struct json_value *v, const char *key);
+    /** All was read without an error: is it a whole? */
+    void (*complete)(struct settings *s);
+    void (*drop)(void *conf);
+};
+
+/** One loading. */
+struct settings {
+    const struct settings_role *role;
     void *conf;          /* what the rows' offsets point into      */
     struct store *store; /* of that                                */
     const struct setting_request *rq;
@@ -105,7 +119,7 @@ struct settings {
     char ignored[1024]; /* names of what is read and not done     */
 };
 
-void fogi_settings_init(struct settings *s, const struct setting *rows, size_t n_rows, void *conf,
+void fogi_settings_init(struct settings *s, const struct settings_role *role, void *conf,
                         struct store *store, const struct setting_request *rq,
                         struct conf_report *rep);
 
@@ -142,21 +156,34 @@ void fogi_settings_flags(struct settings *s);
 /** Writes the note of what was ignored. */
 void fogi_settings_end(struct settings *s);
 
+/* ---------------------------------------------------------------------------------------- load */
+
+/** Reads defaults, then the text (NULL: none), then the flags. Gives *conf, or NULL on failure. */
+FOG_CHECKED int fogi_settings_parse(void **conf, const struct settings_role *role,
+                                    const struct setting_request *rq, const char *text, size_t len,
+                                    struct conf_report *rep);
+/** The same with the file of the request; EXIT_NOINPUT where it cannot be read. */
+FOG_CHECKED int fogi_settings_load(void **conf, const struct settings_role *role,
+                                   const struct setting_request *rq, struct conf_report *rep);
+
+/** A file of at most max bytes, or the first max + 1, through the request's files. To be freed with
+ *  free(); NULL, and *why. */
+char *fogi_settings_file(const struct setting_request *rq, const char *name, size_t max,
+                         size_t *len, const char **why);
+
 /* ------------------------------------------------------------------------------- command line */
 
 #define SETTING_ERROR_MAX 160
 
 /** Reads argv[1] and what follows: options with dashes, and -c FILE, -h, -v. */
-FOG_CHECKED int fogi_settings_args(struct setting_request *rq, const struct setting *rows,
-                                   size_t n_rows, int argc, char **argv,
-                                   char err[SETTING_ERROR_MAX]);
+FOG_CHECKED int fogi_settings_args(struct setting_request *rq, const struct settings_role *role,
+                                   int argc, char **argv, char err[SETTING_ERROR_MAX]);
 
 /** The same for words without dashes ("listen 443 kcp"). */
-FOG_CHECKED int fogi_settings_words(struct setting_request *rq, const struct setting *rows,
-                                    size_t n_rows, int argc, char **argv,
-                                    char err[SETTING_ERROR_MAX]);
+FOG_CHECKED int fogi_settings_words(struct setting_request *rq, const struct settings_role *role,
+                                    int argc, char **argv, char err[SETTING_ERROR_MAX]);
 
 /** The lines of the help that explain the options, into buf; gives their length. */
-size_t fogi_settings_help(const struct setting *rows, size_t n_rows, char *buf, size_t cap);
+size_t fogi_settings_help(const struct settings_role *role, char *buf, size_t cap);
 
 #endif

@@ -26,8 +26,7 @@ static const struct own {
 
 struct reader {
     struct setting_request *rq;
-    const struct setting *rows;
-    size_t n_rows;
+    const struct settings_role *role;
     char **argv;
     int argc, at; /* at: the argument being read */
     char *err;
@@ -74,8 +73,8 @@ find_row(const struct reader *r, const char *arg, size_t len)
 {
     size_t i = 0;
     bool letter = len == 2 && arg[1] != '-';
-    while (i < r->n_rows && !(letter ? r->rows[i].letter == arg[1] && arg[1] != 0
-                                     : is_option(r->rows[i].option, arg, len)))
+    while (i < r->role->n_rows && !(letter ? r->role->rows[i].letter == arg[1] && arg[1] != 0
+                                           : is_option(r->role->rows[i].option, arg, len)))
         i++;
     return i;
 }
@@ -98,9 +97,10 @@ unknown_option(struct reader *r, const char *arg, size_t len)
     int best = NEAREST_NONE;
     snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name), arg);
     word = name + strspn(name, "-");
-    for (size_t i = 0; i < r->n_rows; i++)
-        if (r->rows[i].option != NULL && fogi_nearest(word, r->rows[i].option + 2, &best))
-            meant = r->rows[i].option;
+    for (size_t i = 0; i < r->role->n_rows; i++)
+        if (r->role->rows[i].option != NULL &&
+            fogi_nearest(word, r->role->rows[i].option + 2, &best))
+            meant = r->role->rows[i].option;
     for (size_t i = 0; i < N_OWNS; i++)
         if (fogi_nearest(word, owns[i].option + 2, &best))
             meant = owns[i].option;
@@ -132,12 +132,12 @@ take_option(struct reader *r, const char *arg)
     size_t row = find_row(r, arg, len);
     if (own != NULL)
         return take_own(r, own, arg, glued);
-    if (row == r->n_rows)
+    if (row == r->role->n_rows)
         return unknown_option(r, arg, is_long ? len : strlen(arg));
-    const char *name = r->rows[row].option;
+    const char *name = r->role->rows[row].option;
     if (glued != NULL)
         return add_flag(r, row, glued, name);
-    if (r->rows[row].type == SETTING_BOOL)
+    if (r->role->rows[row].type == SETTING_BOOL)
         return add_flag(r, row, "true", name);
     const char *value = next_value(r);
     return value != NULL ? add_flag(r, row, value, name)
@@ -145,20 +145,20 @@ take_option(struct reader *r, const char *arg)
 }
 
 static void
-reader_init(struct reader *r, struct setting_request *rq, const struct setting *rows, size_t n_rows,
+reader_init(struct reader *r, struct setting_request *rq, const struct settings_role *role,
             int argc, char **argv, char *err)
 {
-    *r = (struct reader){rq, rows, n_rows, argv, argc, 1, err};
+    *r = (struct reader){rq, role, argv, argc, 1, err};
     memset(rq, 0, sizeof *rq);
     err[0] = 0;
 }
 
 int
-fogi_settings_args(struct setting_request *rq, const struct setting *rows, size_t n_rows, int argc,
+fogi_settings_args(struct setting_request *rq, const struct settings_role *role, int argc,
                    char **argv, char err[SETTING_ERROR_MAX])
 {
     struct reader r;
-    reader_init(&r, rq, rows, n_rows, argc, argv, err);
+    reader_init(&r, rq, role, argc, argv, err);
     for (; r.at < argc; r.at++) {
         const char *arg = argv[r.at];
         int rc = arg[0] == '-' && arg[1] != 0 ? take_option(&r, arg)
@@ -178,9 +178,9 @@ unknown_word(struct reader *r, const char *word)
 {
     const char *meant = NULL;
     int best = NEAREST_NONE;
-    for (size_t i = 0; i < r->n_rows; i++)
-        if (fogi_nearest(word, r->rows[i].key, &best))
-            meant = r->rows[i].key;
+    for (size_t i = 0; i < r->role->n_rows; i++)
+        if (fogi_nearest(word, r->role->rows[i].key, &best))
+            meant = r->role->rows[i].key;
     return fail(r, word, meant != NULL ? "no such word; did you mean " : "no such word",
                 meant != NULL ? meant : "");
 }
@@ -189,24 +189,24 @@ static int
 take_word(struct reader *r, const char *word)
 {
     size_t row = 0;
-    while (row < r->n_rows && strcmp(r->rows[row].key, word) != 0)
+    while (row < r->role->n_rows && strcmp(r->role->rows[row].key, word) != 0)
         row++;
-    if (row == r->n_rows)
+    if (row == r->role->n_rows)
         return unknown_word(r, word);
-    bool alone = r->rows[row].type == SETTING_VOID && r->rows[row].meta[0] == 0;
-    if (r->rows[row].type == SETTING_BOOL || alone)
-        return add_flag(r, row, "true", r->rows[row].key);
+    bool alone = r->role->rows[row].type == SETTING_VOID && r->role->rows[row].meta[0] == 0;
+    if (r->role->rows[row].type == SETTING_BOOL || alone)
+        return add_flag(r, row, "true", r->role->rows[row].key);
     if (r->at + 1 == r->argc)
         return fail(r, word, "a value is missing behind it", "");
-    return add_flag(r, row, r->argv[++r->at], r->rows[row].key);
+    return add_flag(r, row, r->argv[++r->at], r->role->rows[row].key);
 }
 
 int
-fogi_settings_words(struct setting_request *rq, const struct setting *rows, size_t n_rows, int argc,
+fogi_settings_words(struct setting_request *rq, const struct settings_role *role, int argc,
                     char **argv, char err[SETTING_ERROR_MAX])
 {
     struct reader r;
-    reader_init(&r, rq, rows, n_rows, argc, argv, err);
+    reader_init(&r, rq, role, argc, argv, err);
     rq->words = true;
     for (; r.at < argc; r.at++) {
         const char *word = argv[r.at];
@@ -236,14 +236,14 @@ put_line(char *buf, size_t cap, size_t len, char letter, const char *option, con
 }
 
 size_t
-fogi_settings_help(const struct setting *rows, size_t n_rows, char *buf, size_t cap)
+fogi_settings_help(const struct settings_role *role, char *buf, size_t cap)
 {
     size_t len = 0;
     buf[0] = 0;
-    for (size_t i = 0; i < n_rows; i++)
-        if (rows[i].option != NULL)
-            len =
-                put_line(buf, cap, len, rows[i].letter, rows[i].option, rows[i].meta, rows[i].help);
+    for (size_t i = 0; i < role->n_rows; i++)
+        if (role->rows[i].option != NULL)
+            len = put_line(buf, cap, len, role->rows[i].letter, role->rows[i].option,
+                           role->rows[i].meta, role->rows[i].help);
     for (size_t i = 0; i < N_OWNS; i++)
         len = put_line(buf, cap, len, owns[i].letter, owns[i].option, owns[i].meta, owns[i].help);
     buf[len] = 0;

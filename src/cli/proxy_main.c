@@ -74,10 +74,10 @@ load_agent_again(void *ctx, struct agent_conf **out)
 }
 
 static void
-print_help(const char *usage, const char *about, const struct setting *rows, size_t n)
+print_help(const char *usage, const char *about, const struct settings_role *role)
 {
     static char text[8192];
-    fogi_settings_help(rows, n, text, sizeof text);
+    fogi_settings_help(role, text, sizeof text);
     printf("%s%s%s", usage, about, text);
 }
 
@@ -124,12 +124,12 @@ fogi_agent_main(int argc, char **argv)
 {
     static struct setting_request rq;
     char err[SETTING_ERROR_MAX];
-    int rc = fogi_settings_args(&rq, fogi_agent_settings, fogi_agent_n_settings, argc, argv, err);
+    int rc = fogi_settings_args(&rq, &fogi_agent_role, argc, argv, err);
     if (is_answered(&rq, &rc, err, agent_usage))
         return rc;
     if (rq.action != SETTING_HELP)
         return run_agent(&rq);
-    print_help(agent_usage, agent_about, fogi_agent_settings, fogi_agent_n_settings);
+    print_help(agent_usage, agent_about, &fogi_agent_role);
     return 0;
 }
 
@@ -139,13 +139,13 @@ fogi_gateway_main(int argc, char **argv)
     static struct setting_request rq;
     char err[SETTING_ERROR_MAX];
     bool words = fogi_gateway_words_match(argc, argv);
-    int rc = (words ? fogi_settings_words : fogi_settings_args)(
-        &rq, fogi_gateway_settings, fogi_gateway_n_settings, argc, argv, err);
+    int rc = (words ? fogi_settings_words : fogi_settings_args)(&rq, &fogi_gateway_role, argc, argv,
+                                                                err);
     if (is_answered(&rq, &rc, err, gateway_usage))
         return rc;
     if (rq.action != SETTING_HELP)
         return run_gateway(&rq);
-    print_help(gateway_usage, gateway_about, fogi_gateway_settings, fogi_gateway_n_settings);
+    print_help(gateway_usage, gateway_about, &fogi_gateway_role);
     return 0;
 }
 

@@ -85,7 +85,7 @@ flags(int *rc, char err[SETTING_ERROR_MAX], const char *const *args)
     memset(&rep, 0, sizeof rep);
     for (; args[argc - 1] != NULL; argc++)
         argv[argc] = (char *)(uintptr_t)args[argc - 1];
-    *rc = fogi_settings_args(&rq, fogi_agent_settings, fogi_agent_n_settings, argc, argv, err);
+    *rc = fogi_settings_args(&rq, &fogi_agent_role, argc, argv, err);
     rq.files = &reader;
     if (*rc == EXIT_OK)
         *rc = fogi_agent_conf_load(&c, &rq, &rep);
@@ -472,7 +472,7 @@ the_help_fits_80_columns(void **state)
 {
     char buf[8192];
     (void)state;
-    size_t len = fogi_settings_help(fogi_agent_settings, fogi_agent_n_settings, buf, sizeof buf);
+    size_t len = fogi_settings_help(&fogi_agent_role, buf, sizeof buf);
     assert_true(len > 500);
     for (const char *p = buf; *p != 0; p += strcspn(p, "\n") + 1)
         assert_in_range(strcspn(p, "\n"), 10, 80);

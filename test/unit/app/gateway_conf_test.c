@@ -44,8 +44,8 @@ parse(struct gateway_conf **c, const char *text)
     return fogi_gateway_conf_parse(c, &rq, text, strlen(text), &rep);
 }
 
-typedef int (*read_args_fn)(struct setting_request *rq, const struct setting *rows, size_t n_rows,
-                            int argc, char **argv, char *err);
+typedef int read_args_fn(struct setting_request *rq, const struct settings_role *role, int argc,
+                         char **argv, char *err);
 
 static struct gateway_conf *
 by_args(int *rc, char err[SETTING_ERROR_MAX], read_args_fn read, const char *line)
@@ -59,7 +59,7 @@ by_args(int *rc, char err[SETTING_ERROR_MAX], read_args_fn read, const char *lin
     for (char *p = strtok(copy, " "); p != NULL; p = strtok(NULL, " "))
         argv[argc++] = p;
     memset(&rep, 0, sizeof rep);
-    *rc = read(&rq, fogi_gateway_settings, fogi_gateway_n_settings, argc, argv, err);
+    *rc = read(&rq, &fogi_gateway_role, argc, argv, err);
     rq.files = &reader;
     if (*rc == EXIT_OK && rq.action == SETTING_RUN)
         *rc = fogi_gateway_conf_load(&c, &rq, &rep);
@@ -283,8 +283,7 @@ the_help_fits_80_columns(void **state)
 {
     char buf[8192];
     (void)state;
-    size_t len =
-        fogi_settings_help(fogi_gateway_settings, fogi_gateway_n_settings, buf, sizeof buf);
+    size_t len = fogi_settings_help(&fogi_gateway_role, buf, sizeof buf);
     assert_true(len > 500);
     for (const char *p = buf; *p != 0; p += strcspn(p, "\n") + 1)
         assert_in_range(strcspn(p, "\n"), 10, 80);
