@@ -154,20 +154,11 @@ log_front(const struct front *f, enum log_at level, const char *what)
  */
 
 static void
-on_over(void *ctx, const char *why)
+on_over(void *ctx, bool good, const char *how)
 {
     struct front *f = ctx;
-    struct process *p = f->a->p;
-    char text[160];
-    if (why)
-        p->n.streams_reset++;
-    else
-        p->n.streams_ended++;
-    if (fogi_log_on(LOG_AT_DEBUG)) {
-        snprintf(text, sizeof text, "%s, %llu bytes out, %llu in", why ? why : "ended",
-                 (unsigned long long)f->splice.ab.bytes, (unsigned long long)f->splice.ba.bytes);
-        log_front(f, LOG_AT_DEBUG, text);
-    }
+    process_count_end(f->a->p, good);
+    log_front(f, LOG_AT_DEBUG, how);
     end_front(f, false);
 }
 
@@ -200,19 +191,12 @@ linger(struct front *f)
 static void
 look_linger(struct front *f)
 {
-    const void *at;
-    size_t len;
+    size_t dropped;
     bool eof;
-    while (!channel_peek(f->c, &at, &len, &eof)) {
-        if (len) {
-            channel_consume(f->c, len);
-            continue;
-        }
-        if (eof && channel_is_sent(f->c))
-            end_front(f, false);
-        return;
-    }
-    end_front(f, true);
+    if (fogi_channel_drain(f->c, &dropped, &eof))
+        end_front(f, true);
+    else if (eof && channel_is_sent(f->c))
+        end_front(f, false);
 }
 
 /* ------------------------------------------------------------------------------------ answering

@@ -24,6 +24,22 @@ fogi_channel_own(struct channel *c, void (*changed)(void *ctx), void *ctx)
     channel_notify(c);
 }
 
+int
+fogi_channel_drain(struct channel *c, size_t *dropped, bool *eof)
+{
+    const void *at;
+    size_t len;
+    *dropped = 0;
+    do {
+        if (channel_peek(c, &at, &len, eof))
+            return FOG_E_RESET;
+        if (len)
+            channel_consume(c, len);
+        *dropped += len;
+    } while (len);
+    return 0;
+}
+
 static void
 end(struct channel *c, bool reset)
 {

@@ -119,6 +119,13 @@ channel_is_sent(const struct channel *c)
     return c->ops->is_sent(c);
 }
 
+/** Reads on and drops what comes.
+ *
+ * Gives      *dropped: how many bytes; *eof: the far side has ended in order.
+ * Returns    FOG_E_RESET   the pipe broke
+ */
+FOG_CHECKED int fogi_channel_drain(struct channel *c, size_t *dropped, bool *eof);
+
 /** Takes c; NULL is fine. Orderly after channel_finish() once channel_is_sent(): until then
  *  what has not been sent may be lost, and bytes not read yet make a reset of it. */
 void fogi_channel_close(struct channel *c);

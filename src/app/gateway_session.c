@@ -122,19 +122,14 @@ linger(struct session *s)
 static void
 look_linger(struct session *s)
 {
-    const void *at;
-    size_t len;
+    size_t dropped;
     bool eof;
-    for (;;) {
-        if (channel_peek(s->c, &at, &len, &eof)) {
-            end_session(s, true);
-            return;
-        }
-        if (!len)
-            break;
-        channel_consume(s->c, len);
-        s->moved = process_now(s->g->p);
+    if (fogi_channel_drain(s->c, &dropped, &eof)) {
+        end_session(s, true);
+        return;
     }
+    if (dropped)
+        s->moved = process_now(s->g->p);
     if (eof && channel_is_sent(s->c))
         end_session(s, false);
 }
@@ -164,20 +159,11 @@ broke(struct session *s)
  */
 
 static void
-on_over(void *ctx, const char *why)
+on_over(void *ctx, bool good, const char *how)
 {
     struct session *s = ctx;
-    struct process *p = s->g->p;
-    char text[160];
-    if (why)
-        p->n.streams_reset++;
-    else
-        p->n.streams_ended++;
-    if (fogi_log_on(LOG_AT_DEBUG)) {
-        snprintf(text, sizeof text, "%s, %llu bytes in, %llu out", why ? why : "ended",
-                 (unsigned long long)s->splice.ab.bytes, (unsigned long long)s->splice.ba.bytes);
-        log_stream(s, LOG_AT_DEBUG, text);
-    }
+    process_count_end(s->g->p, good);
+    log_stream(s, LOG_AT_DEBUG, how);
     end_session(s, false);
 }
 

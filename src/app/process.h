@@ -144,4 +144,14 @@ process_now(struct process *p)
     return fogi_loop_now(&p->loop);
 }
 
+/** Counts a connection that was joined and is over. */
+static inline void
+process_count_end(struct process *p, bool good)
+{
+    if (good)
+        p->n.streams_ended++;
+    else
+        p->n.streams_reset++;
+}
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/splice.h"
 
+#include <stdio.h>
+
 /** Moves what is there and fits. False when either side broke. */
 static bool
 move(struct splice *s, struct splice_way *way, struct channel *from, struct channel *to)
@@ -37,7 +39,10 @@ look(void *ctx)
     bool good = move(s, &s->ab, a, b) && move(s, &s->ba, b, a);
     if (good && !(s->ab.ended && s->ba.ended && channel_is_sent(a) && channel_is_sent(b)))
         return;
-    const char *why = good ? NULL : a->why ? a->why : b->why;
+    const char *why = good ? "ended" : a->why ? a->why : b->why;
+    char how[160];
+    snprintf(how, sizeof how, "%s, %llu bytes up, %llu down", why ? why : "reset",
+             (unsigned long long)s->ab.bytes, (unsigned long long)s->ba.bytes);
     s->a = s->b = NULL;
     if (good) {
         fogi_channel_close(a);
@@ -46,12 +51,12 @@ look(void *ctx)
         fogi_channel_reset(a);
         fogi_channel_reset(b);
     }
-    s->over(s->ctx, why);
+    s->over(s->ctx, good, how);
 }
 
 void
 fogi_splice(struct splice *s, struct channel *a, struct channel *b,
-            void (*over)(void *ctx, const char *why), void *ctx)
+            void (*over)(void *ctx, bool good, const char *how), void *ctx)
 {
     *s = (struct splice){.a = a, .b = b, .moved = fogi_loop_now(a->loop), .over = over, .ctx = ctx};
     fogi_channel_own(a, look, s);

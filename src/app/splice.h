@@ -22,14 +22,15 @@ struct splice {
     struct channel *a, *b;    /* NULL: not joined, or over                               */
     struct splice_way ab, ba; /* a to b, b to a                                          */
     fog_time moved;           /* when a byte or an end moved last                        */
-    /** Both channels are gone. why: NULL when both ended in order, else what went wrong. */
-    void (*over)(void *ctx, const char *why);
+    /** Both channels are gone. good: both ended in order. how: what happened, and the bytes of each
+     *  way, for the log. */
+    void (*over)(void *ctx, bool good, const char *how);
     void *ctx;
 };
 
-/** Takes both channels and moves bytes until over() is called, later. */
+/** Takes both channels, a on the side of the user, and moves bytes until over() is called, later. */
 void fogi_splice(struct splice *s, struct channel *a, struct channel *b,
-                 void (*over)(void *ctx, const char *why), void *ctx);
+                 void (*over)(void *ctx, bool good, const char *how), void *ctx);
 
 /** Resets both sides; over() is not called. Does nothing on one that is over or never began. */
 void fogi_splice_cut(struct splice *s);

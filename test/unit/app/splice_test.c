@@ -22,15 +22,16 @@
 
 static struct user left, right;
 static struct splice s;
-static bool over;
-static const char *over_why;
+static bool over, over_good;
+static char over_how[160];
 
 static void
-on_over(void *ctx, const char *why)
+on_over(void *ctx, bool good, const char *how)
 {
     assert_ptr_equal(ctx, &s);
     over = true;
-    over_why = why;
+    over_good = good;
+    snprintf(over_how, sizeof over_how, "%s", how);
 }
 
 static void
@@ -85,9 +86,10 @@ all_is_moved_and_counted(void **state)
     left.finish = right.finish = true;
     begin();
     rig_until(both_ended, "both had ended");
-    assert_null(over_why);
+    assert_true(over_good);
     assert_true(right.sum == rig_sum(3 * MIB) && left.sum == rig_sum(5 * MIB));
     assert_true(s.ab.bytes == 3 * MIB && s.ba.bytes == 5 * MIB);
+    assert_string_equal(over_how, "ended, 3145728 bytes up, 5242880 down");
     rig_drop(&left);
     rig_drop(&right);
 }
@@ -118,7 +120,7 @@ a_reset_goes_through(void **state)
     rig_turns(20);
     fogi_channel_reset(left.c);
     rig_until(right_broke, "the reset had come through");
-    assert_non_null(over_why);
+    assert_false(over_good);
     assert_false(right.eof);
     rig_drop(&right);
     memset(&right, 0, sizeof right);
