@@ -352,7 +352,7 @@ ask(struct front *f, const struct dest *dest)
     f->id = ++a->ids;
     a->n.asked++;
     move_to(f, &a->asking);
-    set_phase(f, FRONT_ASK, FOG_SEC(60));
+    set_phase(f, FRONT_ASK, FRONT_ASK_TIME);
     if (i != ROUTE_DIRECT) {
         f->group = &a->groups[i];
         fogi_group_ask(&a->groups[i], &f->rq, dest, on_request, f);
@@ -513,12 +513,27 @@ look(void *ctx)
     }
 }
 
+/** Who asked hears that there was no answer, which is the truth. */
+static void
+give_up(struct front *f)
+{
+    f->a->n.limit_answer_hit++;
+    fogi_reach_forget(f->reach);
+    f->reach = NULL;
+    fogi_request_forget(&f->rq);
+    answer(f, NULL, SOCKS_TIMEOUT, "no answer in time");
+}
+
 static void
 on_alarm(struct alarm *al)
 {
     struct front *f = list_entry(al, struct front, alarm);
     struct agent *a = f->a;
     fog_time now = process_now(a->p);
+    if (f->phase == FRONT_ASK) {
+        give_up(f);
+        return;
+    }
     if (f->phase == FRONT_SPLICED) {
         if (now - f->splice.moved < FRONT_IDLE) {
             fogi_alarm_set(al, f->splice.moved + FRONT_IDLE);

@@ -25,6 +25,7 @@
 #define PACS_MAX 64                 /* who ask for the script, at once                     */
 #define AGENT_DOORS 4               /* SOCKS5, HTTP, both, PAC                             */
 #define FRONT_TIME FOG_SEC(10)      /* for a local connection to ask (threats S1, S7)        */
+#define FRONT_ASK_TIME FOG_SEC(60)  /* for the answer, however many servers are asked        */
 #define FRONT_IDLE FOG_SEC(15 * 60) /* joined, without a byte                               */
 
 /* clang-format off */
@@ -45,6 +46,7 @@
     X(limit_fresh_waited)     /* local connections that waited for a place                       */ \
     X(limit_pacs_hit)         /* too many asked for the script at once                           */ \
     X(limit_handshake_hit)    /* one took too long to ask                                        */ \
+    X(limit_answer_hit)       /* nobody connected or refused in time                             */ \
     X(limit_idle_hit)         /* ended: no byte for too long                                     */
 /* clang-format on */
 

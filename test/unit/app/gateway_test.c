@@ -10,6 +10,8 @@
 
 #include "app/gateway_int.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 #include <unistd.h>
 
 /* What no test from outside can wait for or count: long times and the door of tunnels. */
+
+#define MIB ((size_t)1 << 20)
 
 static struct gateway *g;
 static struct fog_addr peer;
@@ -105,12 +109,58 @@ enter_pool(struct session **s)
     return fd;
 }
 
+/** Connects to `port` of this machine as a vproxy agent does, and says nothing more. */
+static int
+enter_asked(struct session **s, uint16_t port)
+{
+    char ask[] = "\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff" /* frame   */
+                 "\x05\x01\x00"                             /* methods */
+                 "\x05\x01\x00\x01\x7f\x00\x00\x01";        /* request */
+    int fd = enter_pool(s);
+    assert_int_equal(send(fd, ask, sizeof ask - 1, 0), sizeof ask - 1);
+    ask[0] = (char)(port >> 8);
+    ask[1] = (char)port;
+    assert_int_equal(send(fd, ask, 2, 0), 2);
+    for (int i = 0; i < 100 && !(*s)->far; i++)
+        rig_turns(1);
+    assert_int_equal((*s)->phase, SESSION_REACH);
+    assert_non_null((*s)->far);
+    return fd;
+}
+
+static int
+listen_somewhere(uint16_t *port)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET};
+    struct sockaddr *sa = (struct sockaddr *)(void *)&sin;
+    socklen_t len = sizeof sin;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, sa, len), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, sa, &len), 0);
+    *port = ntohs(sin.sin_port);
+    return fd;
+}
+
+/** How a connection ends that nobody writes to any more: 0, or an errno. */
+static int
+end_of(int fd)
+{
+    char buf[256];
+    ssize_t n;
+    while ((n = recv(fd, buf, sizeof buf, MSG_DONTWAIT)) > 0)
+        ;
+    return n == 0 ? 0 : errno;
+}
+
 /** The session's time is over, as if so much had passed since the last byte. */
 static void
 age(struct session *s, fog_time by)
 {
     s->since -= by;
     s->moved -= by;
+    s->splice.moved -= by;
     s->born -= by;
     s->alarm.ring(&s->alarm);
     rig_turns(3);
@@ -137,6 +187,69 @@ a_pooled_stream_waits_as_long_as_there_are_pongs(void **state)
     close(fd);
     rig_turns(3);
     assert_int_equal(g->n_settled, 0);
+}
+
+static void
+a_joined_stream_may_be_silent_for_so_long(void **state)
+{
+    (void)state;
+    struct session *s;
+    uint16_t port;
+    int l = listen_somewhere(&port), fd = enter_asked(&s, port), target = accept(l, NULL, NULL);
+    say(fd, "hello");
+    assert_int_equal(s->phase, SESSION_SPLICED);
+    for (int i = 0; i < 3; i++) {
+        age(s, IDLE_TIME - FOG_SEC(1));
+        assert_int_equal(s->phase, SESSION_SPLICED);
+        say(i % 2 ? fd : target, "more"); /* either side's bytes keep it */
+    }
+    assert_int_equal(g->n.limit_idle_hit, 0);
+    assert_int_equal(end_of(fd), EAGAIN);
+    age(s, IDLE_TIME);
+    assert_int_equal(g->n.limit_idle_hit, 1);
+    assert_int_equal(g->n_settled, 0);
+    assert_int_equal(end_of(fd), ECONNRESET);
+    assert_int_equal(end_of(target), ECONNRESET);
+    close(fd);
+    close(target);
+    close(l);
+}
+
+static void
+the_first_byte_of_a_vproxy_agent_is_awaited_as_long(void **state)
+{
+    (void)state;
+    struct session *s;
+    uint16_t port;
+    int l = listen_somewhere(&port), fd = enter_asked(&s, port);
+    assert_in_range(s->alarm.at - fogi_loop_now(&p.loop), IDLE_TIME - FOG_SEC(1), IDLE_TIME);
+    age(s, IDLE_TIME);
+    assert_int_equal(g->n.limit_idle_hit, 1);
+    assert_int_equal(s->phase, SESSION_LINGER);
+    assert_int_equal(end_of(fd), 0);
+    close(fd);
+    rig_turns(3);
+    assert_int_equal(g->n_settled, 0);
+    close(l);
+}
+
+static void
+nearly_without_memory_nobody_is_taken(void **state)
+{
+    (void)state;
+    size_t others = p.budget.limit / 8 * 7 - MIB; /* all but the last of what may be in use */
+    p.budget.used += others;
+    int fd = enter(false);
+    assert_int_equal(p.n.limit_tight_hit, 0);
+    assert_int_equal(end_of(fd), EAGAIN);
+    p.budget.used += MIB;
+    int next = enter(false);
+    assert_int_equal(p.n.limit_tight_hit, 1);
+    assert_int_equal(end_of(next), ECONNRESET);
+    assert_int_equal(end_of(fd), EAGAIN);
+    p.budget.used -= others + MIB;
+    close(fd);
+    close(next);
 }
 
 static void
@@ -216,6 +329,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_pooled_stream_waits_as_long_as_there_are_pongs, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_joined_stream_may_be_silent_for_so_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_first_byte_of_a_vproxy_agent_is_awaited_as_long, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(nearly_without_memory_nobody_is_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(once_it_asks_it_has_ten_seconds, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_do_not_stretch_the_handshake, setup, teardown),
         cmocka_unit_test_setup_teardown(whoever_does_not_stop_after_our_end_is_cut_off, setup,
