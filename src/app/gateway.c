@@ -232,6 +232,11 @@ log_start(const struct gateway *g)
              c->webroot ? c->webroot : "");
 }
 
+/* What a browser asks for at once is answered at once; who guesses passwords gets 20 a second. The
+ * longest wait is shorter than what one in the door has when others wait there. */
+static const struct turnstile_rate visits = {
+    .each = FOG_MS(50), .credit = FOG_MS(2500), .most = FOG_MS(1500)};
+
 static int
 run(struct gateway *g)
 {
@@ -243,7 +248,7 @@ run(struct gateway *g)
         err = fogi_gateway_open(g, g->live.conf);
     if (err)
         return fogi_process_free(p, EXIT_UNAVAILABLE);
-    fogi_failures_init(&g->failures, key);
+    fogi_turnstile_init(&g->visits, visits, key);
     fogi_reacher_init(&g->reacher, p, NULL);
     use_policy(g);
     log_start(g);

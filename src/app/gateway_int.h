@@ -12,12 +12,12 @@
 #define FOGI_GATEWAY_INT_H
 
 #include "app/channel_tls.h"
-#include "app/failures.h"
 #include "app/door.h"
 #include "app/gateway.h"
 #include "app/hub.h"
 #include "app/reach.h"
 #include "app/splice.h"
+#include "app/turnstile.h"
 #include "proxy/site.h"
 #include "proxy/websocks.h"
 
@@ -37,7 +37,7 @@
     X(visits)                 /* answers as a web server                                         */ \
     X(bad_heads)              /* of these, to what is no request                                 */ \
     X(bad_users)              /* of these, to a wrong or unknown user                            */ \
-    X(delayed)                /* answers held back because of such                               */ \
+    X(delayed)                /* answers held back: too many from one source                     */ \
     X(tls_failed)             /* TLS handshakes that failed                                      */ \
     X(limit_fresh_waited)     /* had to wait: too many were not authenticated                    */ \
     X(limit_fresh_hit)        /* ended unheard, because others waited or it was one too many     */ \
@@ -68,7 +68,7 @@ struct gateway {
     struct doorway way;
     struct door door, redirect;
     struct hub *hub; /* NULL: no tunnels */
-    struct failures failures;
+    struct turnstile visits;
     struct reacher reacher;
     struct mem mem;      /* of the engines                          */
     struct list fresh;   /* sessions without a good password, yet   */
@@ -80,7 +80,7 @@ struct gateway {
 
 enum session_phase {
     SESSION_ENGINE,  /* the engine reads what comes                                             */
-    SESSION_HELD,    /* an answer waits, because of failures                                    */
+    SESSION_HELD,    /* an answer waits for its source's turn                                   */
     SESSION_ANSWER,  /* an answer of the web server is being sent                               */
     SESSION_REACH,   /* a connection is being made, or the first byte is awaited                */
     SESSION_SPLICED, /* joined: splice.h has both channels                                      */
@@ -97,6 +97,7 @@ struct session {
     struct ws_server ws;
     enum session_phase phase;
     bool fresh, tls, kcp, redirect;
+    int bad_head;  /* what came is no request: the status of its answer; 0: it is one            */
     uint64_t id;   /* of the stream, for the log; 0: none yet                                  */
     char user[64]; /* whose; cut                                                               */
     struct web_answer *web;

@@ -287,7 +287,7 @@ look_answer(struct session *s)
 static void
 answer(struct session *s)
 {
-    if (!fogi_web_answer(s)) {
+    if (s->bad_head ? !fogi_web_error(s, s->bad_head) : !fogi_web_answer(s)) {
         end_session(s, true);
         return;
     }
@@ -295,16 +295,19 @@ answer(struct session *s)
     look_answer(s);
 }
 
+/** Answers as a web server, when it is this source's turn: whatever it has asked for, so that no
+ *  clock tells a wrong password from a wrong path (threats S13). s may be gone after it. */
 static void
-answer_error(struct session *s, int status)
+visit(struct session *s)
 {
-    s->g->n.bad_heads++;
-    if (!fogi_web_error(s, status)) {
-        end_session(s, true);
+    struct gateway *g = s->g;
+    fog_time wait = fogi_turnstile_pass(&g->visits, &s->peer, process_now(g->p));
+    if (!wait) {
+        answer(s);
         return;
     }
-    set_step(s, SESSION_ANSWER, HANDSHAKE_TIME);
-    look_answer(s);
+    g->n.delayed++;
+    set_step(s, SESSION_HELD, wait);
 }
 
 static void
@@ -320,29 +323,16 @@ settle(struct session *s, const struct auth_user *who)
     set_step(s, SESSION_ENGINE, IDLE_TIME);
 }
 
-/** How long the answer has to wait because of wrong passwords. */
-static fog_time
-judge_user(struct session *s, enum ws_verdict verdict)
-{
-    struct gateway *g = s->g;
-    fog_time now = process_now(g->p);
-    char peer[ADDR_TEXT_MAX];
-    if (verdict != WS_BAD_USER)
-        return fogi_failures_delay(&g->failures, &s->peer, now);
-    g->n.bad_users++;
-    LOG_LIMITED(LOG_AT_WARN, "wrong user or password, or a clock over a minute off, from %s",
-                peer_text(s, peer));
-    return fogi_failures_add(&g->failures, &s->peer, now);
-}
-
 /** A request is complete. */
 static void
 judge(struct session *s)
 {
     struct gateway *g = s->g;
+    const struct fog_addr from = s->peer;
     const struct auth_user *who = NULL;
     enum ws_verdict verdict = WS_PLAIN;
     uint64_t ms = fogi_unix_ms();
+    char peer[ADDR_TEXT_MAX];
     if (!s->redirect)
         verdict = fogi_ws_judge(s->ws.head, &g->live.auth, ms, &who);
     if (verdict == WS_YES) {
@@ -350,13 +340,12 @@ judge(struct session *s)
         settle(s, who);
         return;
     }
-    fog_time delay = s->redirect ? 0 : judge_user(s, verdict);
-    if (!delay) {
-        answer(s);
+    visit(s);
+    if (verdict != WS_BAD_USER)
         return;
-    }
-    g->n.delayed++;
-    set_step(s, SESSION_HELD, delay);
+    g->n.bad_users++; /* told behind the answer, which must not be later for it */
+    LOG_LIMITED(LOG_AT_WARN, "wrong user or password, or a clock over a minute off, from %s",
+                fogi_addr_text(&from, peer));
 }
 
 /* ---------------------------------------------------------------------------------------- reading
@@ -366,10 +355,13 @@ judge(struct session *s)
 static void
 engine_failed(struct session *s, bool in_head, int rc)
 {
-    if (in_head)
-        answer_error(s, rc == FOG_E_LIMIT ? 431 : 400);
-    else
+    if (!in_head) {
         linger(s);
+        return;
+    }
+    s->g->n.bad_heads++;
+    s->bad_head = rc == FOG_E_LIMIT ? 431 : 400;
+    visit(s);
 }
 
 /** Feeds the engine once. True: look at its state again. */

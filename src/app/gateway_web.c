@@ -4,7 +4,8 @@
  *
  * Decides which file is opened: beneath the root, following no link at all. Refuses to know who
  * asks. Invariant: what is answered depends on the request's method, target and a few plain fields
- * only; a wrong password and no password get the same bytes (threats S13).
+ * only; a wrong password and no password get the same bytes (threats S13). A method no file has is
+ * refused where a file is, and where none is, that is said first, as web servers do.
  */
 #define _GNU_SOURCE
 #include "app/gateway_int.h"
@@ -127,21 +128,33 @@ fogi_web_error(struct session *s, int status)
     return true;
 }
 
+/** Value of the one field of this name that counts; NULL: there is none. */
+static const char *
+field(const struct head *h, const char *name, size_t *len)
+{
+    struct head_text t = {NULL, 0};
+    bool is_there = fogi_head_find(h, name, 0, &t);
+    *len = t.len;
+    return is_there ? t.at : NULL;
+}
+
+/** A body is not read but ends the connection; one of no bytes is none. */
+static bool
+wants_to_stay(const struct head *h)
+{
+    return (h->minor == 1 || fogi_head_lists(h, "connection", "keep-alive")) &&
+           !fogi_head_lists(h, "connection", "close") &&
+           (h->body == HEAD_BODY_NONE || (h->body == HEAD_BODY_LENGTH && !h->length));
+}
+
 static struct site_ask
 read_ask(const struct head *h)
 {
-    struct head_text t;
     struct site_ask ask = {.head = fogi_text_is(fogi_head_method(h), "HEAD"),
-                           .keep_alive = h->minor == 1 && h->body == HEAD_BODY_NONE &&
-                                         !fogi_head_lists(h, "connection", "close")};
-    if (fogi_head_find(h, "range", 0, &t)) {
-        ask.range = t.at;
-        ask.range_len = t.len;
-    }
-    if (fogi_head_find(h, "if-modified-since", 0, &t)) {
-        ask.if_modified_since = t.at;
-        ask.if_modified_since_len = t.len;
-    }
+                           .keep_alive = wants_to_stay(h)};
+    ask.range = field(h, "range", &ask.range_len);
+    ask.if_range = field(h, "if-range", &ask.if_range_len);
+    ask.if_modified_since = field(h, "if-modified-since", &ask.if_modified_since_len);
     return ask;
 }
 
@@ -166,9 +179,9 @@ site_name(const struct session *s, struct dest *d)
 
 /** Another place: the port with TLS, or a folder with its slash. */
 static void
-answer_elsewhere(struct session *s, const struct site_ask *ask, const char *slash)
+answer_elsewhere(struct session *s, struct head_text target, const struct site_ask *ask,
+                 const char *slash)
 {
-    struct head_text target = fogi_head_target(s->ws.head);
     struct site_answer *a = &s->web->a;
     char text[SITE_TARGET_MAX];
     struct dest d;
@@ -186,36 +199,44 @@ answer_elsewhere(struct session *s, const struct site_ask *ask, const char *slas
     fogi_site_redirect(a, s->g->live.tls != NULL, &d, text, len, ask, unix_s());
 }
 
-/** True when the file of the request stands in w. */
-static bool
-answer_file(struct session *s, const struct site_ask *ask)
+/** Opens what a path names, the index of a folder where it ends in a slash; -1: nothing is there
+ *  that may be shown. */
+static int
+open_path(const struct gateway *g, const struct site_path *path, struct stat *st)
 {
-    struct head_text target = fogi_head_target(s->ws.head);
+    if (g->live.webroot < 0 || !loop_fd_free(&g->p->loop))
+        return -1;
+    int fd = open_beneath(g->live.webroot, path->name);
+    if (fd >= 0 && path->folder)
+        fd = open_index(fd);
+    if (fd < 0)
+        return -1;
+    if (!fstat(fd, st) && (S_ISREG(st->st_mode) || (S_ISDIR(st->st_mode) && !path->folder)))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/** True when the answer for something that is there stands in w. */
+static bool
+answer_file(struct session *s, struct head_text target, const struct site_ask *ask)
+{
+    struct head_text method = fogi_head_method(s->ws.head);
     struct web_answer *w = s->web;
     struct site_path path;
     struct stat st;
-    int root = s->g->live.webroot;
-    if (root < 0 || !loop_fd_free(&s->g->p->loop) || fogi_site_path(&path, target.at, target.len))
-        return false;
-    int fd = open_beneath(root, path.name);
-    if (fd >= 0 && path.folder)
-        fd = open_index(fd);
+    int fd = fogi_site_path(&path, target.at, target.len) ? -1 : open_path(s->g, &path, &st);
     if (fd < 0)
         return false;
-    if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) ||
-        (path.folder && !S_ISREG(st.st_mode))) {
-        close(fd);
-        return false;
-    }
-    if (S_ISDIR(st.st_mode)) {
-        close(fd);
-        answer_elsewhere(s, ask, "/");
-        return true;
-    }
     struct site_file f = {.mime = fogi_site_mime(path.folder ? "index.html" : path.name),
                           .size = (uint64_t)st.st_size,
                           .modified_s = st.st_mtime};
-    fogi_site_file(&w->a, &f, ask, unix_s());
+    if (!ask->head && !fogi_text_is(method, "GET"))
+        fogi_site_error(&w->a, 405, ask, unix_s());
+    else if (S_ISDIR(st.st_mode))
+        answer_elsewhere(s, target, ask, "/");
+    else
+        fogi_site_file(&w->a, &f, ask, unix_s());
     if (w->a.len) {
         w->fd = fd;
         fogi_loop_fd_taken(&s->g->p->loop);
@@ -224,21 +245,35 @@ answer_file(struct session *s, const struct site_ask *ask)
     return true;
 }
 
+/** Whether a request is one for a site at all: its target a path, its Host a host. */
+static bool
+is_for_a_site(const struct head *h, struct head_text *target)
+{
+    struct head_text host;
+    struct dest d;
+    *target = fogi_head_target(h);
+    target->at = fogi_site_origin(target->at, &target->len);
+    return target->at && (!fogi_head_find(h, "host", 0, &host) ||
+                          !fogi_dest_authority(&d, host.at, host.len, 80));
+}
+
 bool
 fogi_web_answer(struct session *s)
 {
     const struct head *h = s->ws.head;
+    struct head_text target;
     struct site_ask ask = read_ask(h);
     struct web_answer *w = new_answer(s);
     if (!w)
         return false;
-    w->stays = ask.keep_alive && s->g->p->phase == PROCESS_RUNNING;
+    bool good = is_for_a_site(h, &target);
+    w->stays = good && ask.keep_alive && s->g->p->phase == PROCESS_RUNNING;
     ask.keep_alive = w->stays;
-    if (s->redirect)
-        answer_elsewhere(s, &ask, "");
-    else if (!ask.head && !fogi_text_is(fogi_head_method(h), "GET"))
-        fogi_site_error(&w->a, 405, &ask, unix_s());
-    else if (!answer_file(s, &ask))
+    if (!good)
+        fogi_site_error(&w->a, 400, &ask, unix_s());
+    else if (s->redirect)
+        answer_elsewhere(s, target, &ask, "");
+    else if (!answer_file(s, target, &ask))
         fogi_site_error(&w->a, 404, &ask, unix_s());
     return true;
 }

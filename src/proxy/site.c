@@ -14,6 +14,22 @@
 /* --------------------------------------------------------------------------------- target to name
  */
 
+const char *
+fogi_site_origin(const char *target, size_t *len)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    const char *end = target + *len, *path = target;
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(schemes[i]);
+        if (*len <= n || memcmp(target, schemes[i], n) != 0)
+            continue;
+        path = memchr(target + n, '/', *len - n);
+        *len = path != NULL ? (size_t)(end - path) : 1;
+        return path != NULL ? path : "/";
+    }
+    return *len > 0 && *path == '/' ? path : NULL;
+}
+
 static int
 hex(char c)
 {
@@ -334,6 +350,13 @@ read_u64(const char **s, const char *end, uint64_t *v)
 
 enum range { RANGE_NONE, RANGE_SOME, RANGE_BEYOND };
 
+/** Whether the request is about the file as it was at `date`, exactly as we have told it. */
+static bool
+is_date(const char *text, size_t len, const char *date)
+{
+    return text != NULL && len == SITE_DATE_LEN && memcmp(text, date, SITE_DATE_LEN) == 0;
+}
+
 /** One range of "bytes=FROM-TO", "bytes=FROM-" or "bytes=-LAST". More than one, and what is none,
  *  count as not there, as RFC 9110 section 14.2 allows. */
 static enum range
@@ -398,9 +421,10 @@ fogi_site_file(struct site_answer *a, const struct site_file *f, const struct si
     char date[SITE_DATE_LEN + 1];
     uint64_t from = 0, len = f->size;
     fogi_site_date(date, f->modified_s);
-    bool same = ask->if_modified_since != NULL && ask->if_modified_since_len == SITE_DATE_LEN &&
-                memcmp(ask->if_modified_since, date, SITE_DATE_LEN) == 0;
-    enum range range = same || ask->head ? RANGE_NONE : read_range(ask, f->size, &from, &len);
+    bool same = is_date(ask->if_modified_since, ask->if_modified_since_len, date);
+    bool whole = same || ask->head ||
+                 (ask->if_range != NULL && !is_date(ask->if_range, ask->if_range_len, date));
+    enum range range = whole ? RANGE_NONE : read_range(ask, f->size, &from, &len);
     if (range == RANGE_BEYOND) {
         answer_beyond(a, f->size, ask, now_s);
         return;

@@ -26,6 +26,14 @@ struct site_path {
 };
 
 /**
+ * The part of a request's target behind the site's name, which the target itself may begin with
+ * ("http://site/a", RFC 9112 section 3.2.2); *len: of the target, then of that part.
+ *
+ * Returns    NULL where that is no path: the target of a proxy or "*", which no site has: 400
+ */
+const char *fogi_site_origin(const char *target, size_t *len);
+
+/**
  * Reads a request's target (origin-form, with or without a query).
  *
  * Returns    FOG_E_FORMAT   it names nothing that could be on this site: 404. Hidden names (".git")
@@ -47,8 +55,8 @@ struct site_file {
 struct site_ask {
     bool head;       /* HEAD, not GET                     */
     bool keep_alive; /* the connection stays              */
-    const char *range, *if_modified_since;
-    size_t range_len, if_modified_since_len;
+    const char *range, *if_range, *if_modified_since;
+    size_t range_len, if_range_len, if_modified_since_len;
 };
 
 /** An answer: its head, then bytes [from, from + len) of the file. */

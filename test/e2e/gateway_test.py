@@ -275,7 +275,7 @@ class GatewayTest(fog.Test):
             (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", 400),
             (b"GET / HTTP/1.1\r\n" + b"".join(b"A%d: b\r\n" % i for i in range(101)) + b"\r\n", 431),
             (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"z" * 40000 + b"\r\n\r\n", 431),
-            (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + b"z" * 50000, 405),
+            (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n" + b"z" * 50000, 404),
         ]:
             data, end = self.visit(g, junk)
             self.assertEqual((int(data.split()[1]), end), (status, "EOF"), junk[:40])
@@ -361,26 +361,72 @@ class GatewayTest(fog.Test):
         a = self.agent(g, foggara=True)
         self.assertEqual(a.ask("127.0.0.1", target.port), OK)
 
-    def test_wrong_passwords_wait_and_right_ones_do_not(self):
-        g = self.gateway()
-        bad = websocks.upgrade(websocks.authorization("alice", "wrong"))
+    def test_a_wrong_password_waits_no_longer_than_a_wrong_path(self):
+        """Fifty from one source at once, then twenty a second, whatever they ask for."""
+        g = self.gateway(webroot=self.site())
+        right = websocks.upgrade(websocks.authorization("alice", "pasSw0rD"))
+        strangers = [
+            websocks.upgrade(websocks.authorization("alice", "wrong")),
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"what is no request at all\r\n\r\n",
+        ]
 
-        def ask(request):
+        def ask(request, source):
+            with fog.connect(g.port, source=source) as s:
+                begin = time.monotonic()
+                s.sendall(request)
+                status = websocks.read_head(s).split()[1]
+                return status, time.monotonic() - begin
+
+        for i, request in enumerate(strangers):
+            source = f"127.3.0.{i + 1}"
             begin = time.monotonic()
-            s = self.socket(g)
-            s.sendall(request)
-            status = websocks.read_head(s).split()[1]
-            return status, time.monotonic() - begin
-
-        for _ in range(3):
-            self.assertLess(ask(bad)[1], 0.7)
-        status, seconds = ask(bad)
-        self.assertEqual(status, b"404")
-        self.assertGreater(seconds, 0.9)
-        status, seconds = ask(websocks.upgrade(websocks.authorization("alice", "pasSw0rD")))
-        self.assertEqual(status, b"101")
-        self.assertLess(seconds, 0.7)
+            for _ in range(70):
+                status, _ = ask(request, source)
+                self.assertNotEqual(status, b"101")
+            took = time.monotonic() - begin
+            self.assertGreater(took, 0.8, request)  # twenty of them, less what passed before
+            self.assertLess(took, 3, request)
+            self.assertEqual(ask(right, source)[0], b"101")
+            self.assertLess(ask(right, source)[1], 0.5, "a right one waits for nobody")
+            self.assertLess(ask(request, f"127.3.1.{i + 1}")[1], 0.5, "others do not wait")
+        self.assertGreaterEqual(g.counters()["gateway.delayed"], 4 * 15)
         self.assertNotIn("wrong", g.log().replace("wrong user or password", ""))
+
+    def test_it_answers_like_other_web_servers(self):
+        """What nginx, Apache and lighttpd agree in is answered so here as well."""
+        site, bare = self.gateway(webroot=self.site()), self.gateway()
+        host, keep, close = b"Host: a.example\r\n", b"keep-alive", b"close"
+        rows = [
+            # first line and fields                                        site bare  and then
+            (b"GET http://a.example/index.html HTTP/1.1\r\n" + host,       200, 404, keep),
+            (b"GET http://a.example HTTP/1.1\r\n" + host,                  200, 404, keep),
+            (b"GET /index.html HTTP/1.0\r\n",                             200, 404, close),
+            (b"GET /index.html HTTP/1.0\r\nConnection: keep-alive\r\n",   200, 404, keep),
+            (b"GET /index.html HTTP/1.1\r\nContent-Length: 0\r\n" + host, 200, 404, keep),
+            (b"POST /index.html HTTP/1.1\r\n" + host,                     405, 404, keep),
+            (b"POST /none HTTP/1.1\r\n" + host,                           404, 404, keep),
+            (b"OPTIONS / HTTP/1.1\r\n" + host,                            405, 404, keep),
+            (b"OPTIONS * HTTP/1.1\r\n" + host,                            400, 400, close),
+            (b"GET * HTTP/1.1\r\n" + host,                                400, 400, close),
+            (b"CONNECT a.example:443 HTTP/1.1\r\n" + host,                400, 400, close),
+            (b"GET /index.html HTTP/1.1\r\nHost:\r\n",                    400, 400, close),
+            (b"GET /index.html HTTP/1.1\r\nHost: a..b\r\n",               400, 400, close),
+            (b"GET /index.html HTTP/1.1\r\nHost: a:port\r\n",             400, 400, close),
+            (b"GET /index.html HTTP/1.1\r\nRange: bytes=0-1\r\n" + host,  206, 404, keep),
+            (b"GET /index.html HTTP/1.1\r\nRange: bytes=0-1\r\nIf-Range: \"x\"\r\n" + host,
+             200, 404, keep),
+        ]
+        for request, *status, then in rows:
+            for g, want in zip((site, bare), status):
+                with self.subTest(request=request, want=want):
+                    s = self.socket(g)
+                    s.sendall(request + b"\r\n")
+                    head = websocks.read_head(s)
+                    self.assertEqual(int(head.split()[1]), want)
+                    self.assertIn(b"\r\nConnection: " + then + b"\r\n", head)
+                    s.close()
 
     def test_slow_ones_are_ended(self):
         g = self.gateway()

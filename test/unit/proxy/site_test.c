@@ -74,6 +74,37 @@ a_target_names_a_file_below_the_root(void **state)
 }
 
 static void
+a_target_may_begin_with_the_name_of_the_site(void **state)
+{
+    static const struct {
+        const char *target, *origin; /* NULL: not for a site */
+    } rows[] = {{"/", "/"},
+                {"/a?b", "/a?b"},
+                {"//a", "//a"},
+                {"http://a", "/"},
+                {"http://a/", "/"},
+                {"http://a:80/b?c", "/b?c"},
+                {"https://a/b", "/b"},
+                {"", NULL},
+                {"*", NULL},
+                {"a", NULL},
+                {"a.example:443", NULL},
+                {"?a", NULL},
+                {"http://", NULL},
+                {"ftp://a/b", NULL},
+                {"http:/a", NULL}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        size_t len = strlen(rows[i].target);
+        const char *origin = fogi_site_origin(rows[i].target, &len);
+        if (rows[i].origin == NULL)
+            assert_null(origin);
+        else if (len != strlen(rows[i].origin) || memcmp(origin, rows[i].origin, len) != 0)
+            fail_msg("%s: %.*s", rows[i].target, (int)len, origin);
+    }
+}
+
+static void
 a_name_has_at_most_1023_bytes(void **state)
 {
     char target[SITE_PATH_MAX + 2];
@@ -225,6 +256,30 @@ one_range_is_answered_with_206(void **state)
 }
 
 static void
+a_part_is_given_of_the_file_that_is_meant_and_else_the_whole(void **state)
+{
+    static const struct {
+        const char *if_range;
+        int status;
+    } rows[] = {{"Sun, 06 Nov 1994 08:49:37 GMT", 206},
+                {"Sun, 06 Nov 1994 08:49:36 GMT", 200},
+                {"Sun, 06 Nov 1994 08:49:37 GMT ", 200},
+                {"\"an-etag\"", 200},
+                {"", 200}};
+    struct site_file f = {"text/plain", 100, NOW};
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct site_answer a;
+        struct site_ask ask = ask_range("bytes=0-9");
+        ask.if_range = rows[i].if_range;
+        ask.if_range_len = strlen(rows[i].if_range);
+        fogi_site_file(&a, &f, &ask, NOW);
+        assert_int_equal(a.status, rows[i].status);
+        assert_int_equal(a.len, rows[i].status == 206 ? 10 : 100);
+    }
+}
+
+static void
 every_error_has_its_page(void **state)
 {
     static const int statuses[] = {400, 401, 403, 404, 405, 408, 413, 431, 503};
@@ -323,12 +378,14 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_target_names_a_file_below_the_root),
+        cmocka_unit_test(a_target_may_begin_with_the_name_of_the_site),
         cmocka_unit_test(a_name_has_at_most_1023_bytes),
         cmocka_unit_test(types_go_by_the_end_of_the_name),
         cmocka_unit_test(dates_are_right_over_leap_days),
         cmocka_unit_test(a_file_is_answered_with_200),
         cmocka_unit_test(a_file_that_did_not_change_is_304),
         cmocka_unit_test(one_range_is_answered_with_206),
+        cmocka_unit_test(a_part_is_given_of_the_file_that_is_meant_and_else_the_whole),
         cmocka_unit_test(every_error_has_its_page),
         cmocka_unit_test(a_redirect_keeps_the_target_if_it_is_plain),
         cmocka_unit_test(the_longest_redirect_fits),
