@@ -13,185 +13,71 @@
 #include <unistd.h>
 
 #include "app/relay.h"
+#include "tunnel_rig.h"
 
 #include <sys/socket.h>
 
 /* Two relays joined by a tunnel held together by hand, with a real connection at either end:
  *
- *     a.app = a.relay = a.session ~ b.session = b.relay = b.app
+ *     a.app = a.relay = a.tunnel ~ b.tunnel = b.relay = b.app
  */
 
 #define MIB (1u << 20)
 
 struct end {
-    struct carrier carrier;
-    struct fog_session *session;
+    struct tunnel_end tunnel;
     struct relay *relay;
     int app; /* our end of the connection */
     unsigned orphans;
 };
 
-static struct process p;
 static struct end a, b;
 
-static const struct role no_role = {.name = "test"};
-
 static void
-touched(struct carrier *c)
-{
-    (void)c;
-}
-
-/** A connected pair on loopback: fds[0] for the test, fds[1] for the relay. */
-static void
-tcp_pair(int fds[2])
-{
-    struct sockaddr_in sin = {.sin_family = AF_INET};
-    socklen_t len = sizeof sin;
-    struct sockaddr *sa = (struct sockaddr *)(void *)&sin;
-    int l = socket(AF_INET, SOCK_STREAM, 0);
-    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(l, sa, len), 0);
-    assert_int_equal(listen(l, 1), 0);
-    assert_int_equal(getsockname(l, sa, &len), 0);
-    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fds[0], sa, len), 0);
-    fds[1] = accept(l, NULL, NULL);
-    assert_true(fds[1] >= 0);
-    close(l);
-}
-
-static void
-put_relay(struct end *e, struct fog_stream *st)
+put_relay(struct end *e, struct carrier *c, struct fog_stream *st)
 {
     int fds[2];
-    tcp_pair(fds);
+    rig_tcp_pair(fds);
     e->app = fds[0];
     e->relay = fogi_relay_new(&p);
     assert_non_null(e->relay);
     assert_int_equal(fogi_relay_open(e->relay), 0);
     assert_int_equal(uv_tcp_open(&e->relay->tcp, fds[1]), 0);
-    fogi_relay_attach(e->relay, &e->carrier, st);
-}
-
-/** Bytes on their way; kept when the receiver has no memory for them now. */
-struct way {
-    size_t len;
-    uint8_t buf[16384];
-};
-
-static struct way ways[2];
-
-static void
-carry(struct way *w, struct fog_session *from, struct fog_session *to, bool *any)
-{
-    size_t room = fog_session_input_room(to);
-    if (!w->len && room)
-        assert_int_equal(fog_session_output(from, w->buf,
-                                            room < sizeof w->buf ? room : sizeof w->buf, &w->len,
-                                            process_now(&p)),
-                         0);
-    if (!w->len)
-        return;
-    int rc = fog_session_input(to, w->buf, w->len, process_now(&p));
-    if (rc == FOG_E_NOMEM)
-        return;
-    assert_int_equal(rc, 0);
-    w->len = 0;
-    *any = true;
+    fogi_relay_attach(e->relay, c, st);
 }
 
 static void
-take_events(struct end *e)
+opened(struct tunnel_end *t, struct fog_stream *st)
 {
-    struct fog_event ev;
-    while (fog_session_event(e->session, &ev)) {
-        if (ev.type == FOG_EV_OPENED) {
-            put_relay(e, ev.stream);
-            fog_session_connected(e->session, ev.stream, process_now(&p));
-            fogi_relay_start(e->relay);
-        } else if (ev.type == FOG_EV_CLOSED) {
-            fogi_carrier_end(&e->carrier);
-        } else {
-            fogi_carrier_event(&e->carrier, &ev);
-        }
-    }
-}
-
-static void
-turn(void)
-{
-    for (bool any = true; any;) {
-        any = false;
-        carry(&ways[0], a.session, b.session, &any);
-        carry(&ways[1], b.session, a.session, &any);
-        take_events(&a);
-        take_events(&b);
-    }
-    uv_run(&p.loop.uv, UV_RUN_NOWAIT);
-    fogi_loop_refresh(&p.loop);
-}
-
-static void
-turns(unsigned n)
-{
-    while (n--)
-        turn();
-}
-
-static struct fog_session *
-new_session(enum fog_role role)
-{
-    struct fog_session_options o;
-    struct fog_session *s;
-    assert_int_equal(fogi_process_session_options(&p, role, &o), 0);
-    assert_int_equal(fog_session_new(&s, &o, &p.al, process_now(&p)), 0);
-    return s;
+    struct end *e = list_entry(t, struct end, tunnel);
+    put_relay(e, &t->carrier, st);
+    fog_session_connected(t->session, st, process_now(&p));
+    fogi_relay_start(e->relay);
 }
 
 static int
 setup(void **state)
 {
     (void)state;
-    struct conf conf;
-    fogi_conf_init(&conf, CONF_CLIENT);
-    conf.via = FOG_VIA_PIPE;
-    if (fogi_process_init(&p, &conf, NULL, NULL))
-        return -1;
-    p.role = &no_role;
-    ways[0].len = ways[1].len = 0;
+    struct fog_stream *st;
     memset(&a, 0, sizeof a);
     memset(&b, 0, sizeof b);
-    a.session = new_session(FOG_CLIENT);
-    b.session = new_session(FOG_SERVER);
-    fogi_carrier_init(&a.carrier, &p, a.session, touched);
-    fogi_carrier_init(&b.carrier, &p, b.session, touched);
-    turns(3);
-    struct fog_stream *st;
-    if (fog_session_open(a.session, &st, process_now(&p)))
+    if (tunnel_rig_setup(&a.tunnel, &b.tunnel, opened))
         return -1;
-    put_relay(&a, st);
+    if (fog_session_open(a.tunnel.session, &st, process_now(&p)))
+        return -1;
+    put_relay(&a, &a.tunnel.carrier, st);
     fogi_relay_start(a.relay);
-    turns(3);
+    tunnel_rig_turns(3);
     return b.relay ? 0 : -1;
 }
 
 static int
 teardown(void **state)
 {
-    (void)state;
-    fogi_carrier_end(&a.carrier);
-    fogi_carrier_end(&b.carrier);
-    uv_run(&p.loop.uv, UV_RUN_NOWAIT);
-    uv_run(&p.loop.uv, UV_RUN_NOWAIT);
     close(a.app);
     close(b.app);
-    fog_session_free(a.session);
-    fog_session_free(b.session);
-    fogi_process_free(&p, 0);
-    if (p.relays || p.budget.used)
-        print_message("left: %u relays, %zu bytes\n", p.relays, p.budget.used);
-    return p.relays || p.budget.used ? -1 : 0;
+    return tunnel_rig_teardown(state);
 }
 
 static uint8_t
@@ -245,7 +131,7 @@ move(int from, int to, size_t len, int *end)
     fog_time limit = fogi_loop_refresh(&p.loop) + FOG_SEC(10);
     while (got < len && !*end && fogi_loop_now(&p.loop) < limit) {
         sent = send_some(from, sent, len);
-        turn();
+        tunnel_rig_turn();
         got = take_some(to, got, end);
     }
     return got;
@@ -258,7 +144,7 @@ await_end(int fd, size_t from, size_t *got)
     int end = 0;
     fog_time limit = fogi_loop_refresh(&p.loop) + FOG_SEC(5);
     while (!end && fogi_loop_now(&p.loop) < limit) {
-        turn();
+        tunnel_rig_turn();
         from = take_some(fd, from, &end);
     }
     if (got)
@@ -304,17 +190,17 @@ each_end_is_exact(void **state)
         /* ... and ends by itself; then nothing is left. */
         shutdown(y->app, SHUT_WR);
         assert_int_equal(await_end(x->app, 0, NULL), 1);
-        turns(3);
+        tunnel_rig_turns(3);
         assert_int_equal(p.relays, 0);
         assert_int_equal(p.n.streams_ended, 2 * (i + 1));
         if (i == 0) {
             struct fog_stream *st;
             close(a.app);
             close(b.app);
-            assert_int_equal(fog_session_open(a.session, &st, process_now(&p)), 0);
-            put_relay(&a, st);
+            assert_int_equal(fog_session_open(a.tunnel.session, &st, process_now(&p)), 0);
+            put_relay(&a, &a.tunnel.carrier, st);
             fogi_relay_start(a.relay);
-            turns(3);
+            tunnel_rig_turns(3);
         }
     }
 }
@@ -343,21 +229,21 @@ a_reset_is_a_reset_wherever_it_comes(void **state)
             int err = 0;
             socklen_t len = sizeof err;
             while (!err && fogi_loop_now(&p.loop) < limit) {
-                turn();
+                tunnel_rig_turn();
                 getsockopt(b.app, SOL_SOCKET, SO_ERROR, &err, &len);
             }
             assert_int_not_equal(err, 0);
         } else {
             assert_int_equal(await_end(b.app, 0, NULL), -ECONNRESET);
         }
-        turns(3);
+        tunnel_rig_turns(3);
         assert_int_equal(p.relays, 0);
         struct fog_stream *st;
         close(b.app);
-        assert_int_equal(fog_session_open(a.session, &st, process_now(&p)), 0);
-        put_relay(&a, st);
+        assert_int_equal(fog_session_open(a.tunnel.session, &st, process_now(&p)), 0);
+        put_relay(&a, &a.tunnel.carrier, st);
         fogi_relay_start(a.relay);
-        turns(3);
+        tunnel_rig_turns(3);
     }
 }
 
@@ -369,7 +255,7 @@ a_full_connection_stops_the_other_one(void **state)
     int end = 0;
     for (size_t last = 1, still = 0; still < 50; last = sent) {
         sent = send_some(a.app, sent, 256 * MIB);
-        turn();
+        tunnel_rig_turn();
         still = last == sent ? still + 1 : 0;
     }
     print_message("taken on: %zu bytes, memory held %zu\n", sent, p.budget.used);
@@ -379,7 +265,7 @@ a_full_connection_stops_the_other_one(void **state)
     shutdown(a.app, SHUT_WR);
     fog_time limit = fogi_loop_refresh(&p.loop) + FOG_SEC(15);
     while (!end && fogi_loop_now(&p.loop) < limit) {
-        turn();
+        tunnel_rig_turn();
         got = take_some(b.app, got, &end);
     }
     print_message("arrived: %zu\n", got);
@@ -394,7 +280,7 @@ without_memory_the_stream_ends_and_nothing_else(void **state)
     size_t sent = 0, limit = p.budget.limit;
     for (int i = 0; i < 200 && b.relay->piece == NULL; i++) {
         sent = send_some(a.app, sent, 256 * MIB);
-        turn();
+        tunnel_rig_turn();
     }
     assert_non_null(b.relay->piece); /* it is full: take the memory away */
     p.budget.limit = p.budget.used;
@@ -403,20 +289,20 @@ without_memory_the_stream_ends_and_nothing_else(void **state)
     size_t got = 0;
     for (int i = 0; i < 2000 && !end; i++) {
         sent = send_some(a.app, sent, 256 * MIB);
-        turn();
+        tunnel_rig_turn();
         got = take_some(b.app, got, &end);
     }
     p.budget.limit = limit;
     assert_true(end == -ECONNRESET || !end); /* never an end that looks orderly */
     struct fog_session_status st;
-    fog_session_status(a.session, &st);
+    fog_session_status(a.tunnel.session, &st);
     assert_int_equal(st.mux.state, FOG_MUX_READY);
 }
 
 static bool
 take_over(struct carrier *c, struct rider *ride)
 {
-    struct end *e = list_entry(c, struct end, carrier);
+    struct end *e = list_entry(c, struct end, tunnel.carrier);
     e->orphans++;
     fogi_relay_detach(list_entry(ride, struct relay, ride));
     return true;
@@ -427,34 +313,34 @@ what_has_not_moved_may_move_on(void **state)
 {
     (void)state;
     /* The stream of setup() has carried nothing: it may have another tunnel. */
-    a.carrier.orphan = take_over;
+    a.tunnel.carrier.orphan = take_over;
     struct relay *r = a.relay;
-    fog_session_shutdown(a.session, "test", process_now(&p));
-    take_events(&a);
-    fogi_carrier_end(&a.carrier);
+    fog_session_shutdown(a.tunnel.session, "test", process_now(&p));
+    tunnel_rig_events(&a.tunnel);
+    fogi_carrier_end(&a.tunnel.carrier);
     assert_int_equal(a.orphans, 1);
     assert_false(r->closing);
     assert_null(r->ride.stream);
     /* What comes meanwhile is for no stream yet, and stays in the connection. */
     send_some(a.app, 0, 10);
-    turns(3);
+    tunnel_rig_turns(3);
     assert_false(r->closing || r->moved);
     fogi_relay_abort(r);
-    turns(3);
+    tunnel_rig_turns(3);
 }
 
 static void
 what_has_moved_is_reset(void **state)
 {
     (void)state;
-    a.carrier.orphan = take_over;
+    a.tunnel.carrier.orphan = take_over;
     send_some(a.app, 0, 1);
-    turns(3);
-    fog_session_shutdown(a.session, "test", process_now(&p));
-    take_events(&a);
-    fogi_carrier_end(&a.carrier);
+    tunnel_rig_turns(3);
+    fog_session_shutdown(a.tunnel.session, "test", process_now(&p));
+    tunnel_rig_events(&a.tunnel);
+    fogi_carrier_end(&a.tunnel.carrier);
     assert_int_equal(a.orphans, 0);
-    turns(3);
+    tunnel_rig_turns(3);
     int end = 0;
     take_some(a.app, 0, &end);
     assert_int_equal(end, -ECONNRESET);
@@ -467,10 +353,8 @@ a_cautious_one_reads_after_the_answer(void **state)
     struct end x = {.orphans = 0};
     struct fog_stream *st;
     uint64_t in, out;
-    x.session = a.session;
-    fogi_carrier_init(&x.carrier, &p, a.session, touched);
-    assert_int_equal(fog_session_open(a.session, &st, process_now(&p)), 0);
-    put_relay(&x, st);
+    assert_int_equal(fog_session_open(a.tunnel.session, &st, process_now(&p)), 0);
+    put_relay(&x, &a.tunnel.carrier, st);
     x.relay->cautious = true;
     send_some(x.app, 0, 100);
     fogi_relay_start(x.relay);
@@ -481,12 +365,11 @@ a_cautious_one_reads_after_the_answer(void **state)
     assert_false(x.relay->moved);
     close(b.app);
     b.relay = NULL;
-    turns(5);
+    tunnel_rig_turns(5);
     fog_stream_bytes(st, &in, &out);
     assert_int_equal(out, 100);
     int end = 0;
     assert_int_equal(take_some(b.app, 0, &end), 100);
-    fogi_carrier_end(&x.carrier);
     close(x.app);
 }
 
