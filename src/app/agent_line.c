@@ -78,7 +78,7 @@ refusal(struct line *l, int rc)
         return "it refuses the user or password (or a clock is wrong by over a minute)";
     if (l->ws.status && l->ws.status != 101) {
         snprintf(l->text, sizeof l->text,
-                 "it answers with HTTP %u: it refuses user or password, or is no gateway",
+                 "HTTP %u: it refuses user or password (or a clock is off), or is no gateway",
                  l->ws.status);
         return l->text;
     }

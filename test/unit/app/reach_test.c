@@ -9,7 +9,9 @@
 #include "channel_rig.h"
 
 #include "app/reach.h"
+#include "io/resolve.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -157,6 +159,92 @@ the_policy_sees_every_address(void **state)
     assert_true(p.n.dials_denied >= 5);
 }
 
+/* ---------------------------------------------------------------- a name server that is not honest
+ */
+
+#define LIES_MAX 4
+
+/** What one look-up after the other gives for "liar.example". */
+static struct {
+    const char *answers[LIES_MAX][LIES_MAX]; /* addresses */
+    unsigned asked;
+} liar;
+
+static struct lie {
+    struct alarm alarm;
+    resolve_fn done;
+    void *ctx;
+    uint16_t port;
+} lie;
+
+int __real_fogi_resolve(struct resolve **out, struct loop *l, const char *host, uint16_t to,
+                        resolve_fn done, void *ctx);
+int __wrap_fogi_resolve(struct resolve **out, struct loop *l, const char *host, uint16_t to,
+                        resolve_fn done, void *ctx);
+
+static void
+tell_lie(struct alarm *alarm)
+{
+    struct fog_addr addrs[LIES_MAX];
+    unsigned n = 0;
+    const char *const *answer = liar.answers[liar.asked++];
+    fogi_alarm_close(alarm, NULL);
+    for (; n < LIES_MAX && answer[n]; n++)
+        assert_true(fogi_addr_parse(&addrs[n], answer[n], lie.port));
+    lie.done(lie.ctx, 0, addrs, n);
+}
+
+int
+__wrap_fogi_resolve(struct resolve **out, struct loop *l, const char *host, uint16_t to,
+                    resolve_fn done, void *ctx)
+{
+    if (strcmp(host, "liar.example") != 0)
+        return __real_fogi_resolve(out, l, host, to, done, ctx);
+    lie = (struct lie){.done = done, .ctx = ctx, .port = to};
+    fogi_alarm_init(&lie.alarm, l, tell_lie);
+    fogi_alarm_set(&lie.alarm, fogi_loop_now(l));
+    *out = NULL; /* nobody forgets it in these tests */
+    return 0;
+}
+
+/** How many have connected to the listener. */
+static unsigned
+arrived(void)
+{
+    unsigned n = 0;
+    for (int fd; (fd = accept(listening, NULL, NULL)) >= 0; n++)
+        close(fd);
+    return n;
+}
+
+static void
+a_name_may_change_its_mind_but_is_asked_once(void **state)
+{
+    (void)state;
+    static const char *const all[][LIES_MAX] = {
+        {"127.0.0.1"},                          /* allowed                        */
+        {"127.0.0.2"},                          /* the same name a moment later   */
+        {"10.0.0.1", "127.0.0.1", "127.0.0.2"}, /* one of several                 */
+        {"169.254.169.254", "::1", "fd00::1"},  /* none of several                */
+    };
+    static const enum socks_rep reps[] = {SOCKS_OK, SOCKS_DENIED, SOCKS_OK, SOCKS_DENIED};
+    static const unsigned denied[] = {0, 1, 3, 6}; /* so far */
+    fcntl(listening, F_SETFL, O_NONBLOCK);
+    memset(&liar, 0, sizeof liar);
+    memcpy(liar.answers, all, sizeof all);
+    fogi_policy_init(&policy);
+    assert_int_equal(fogi_policy_add(&policy, "127.0.0.1", 9, true), 0);
+    fogi_reacher_set(&r, &policy);
+    for (unsigned i = 0; i < sizeof reps / sizeof *reps; i++) {
+        ask("liar.example");
+        assert_int_equal(got.rep, reps[i]);
+        assert_int_equal(liar.asked, i + 1); /* judged and dialled: the same answer */
+        assert_int_equal(p.n.dials_denied, denied[i]);
+        assert_int_equal(arrived(), reps[i] == SOCKS_OK);
+        fogi_channel_reset(got.c);
+    }
+}
+
 static void
 our_own_port_is_no_way_round(void **state)
 {
@@ -262,6 +350,8 @@ main(void)
         cmocka_unit_test_setup_teardown(what_listens_is_reached, setup, teardown),
         cmocka_unit_test_setup_teardown(the_reason_is_the_true_one, setup, teardown),
         cmocka_unit_test_setup_teardown(the_policy_sees_every_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_name_may_change_its_mind_but_is_asked_once, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(our_own_port_is_no_way_round, setup, teardown),
         cmocka_unit_test_setup_teardown(one_is_forgotten_at_any_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(so_many_at_once_and_so_many_wait, setup, teardown),
