@@ -175,7 +175,7 @@ begin(struct line *l, struct channel *c)
     char value[AUTH_VALUE_MAX + 1], at[DEST_TEXT_MAX];
     struct ws_client_options o = {.host = s->at.host, .strict = a->conf->strict};
     if (s->tls)
-        c = fogi_channel_tls_connect(a->p, c, a->tls, name_to_check(a, s));
+        c = fogi_channel_tls_connect(a->p, c, a->tls, name_to_check(a, s), s->url);
     if (!c)
         return false;
     l->c = c;

@@ -24,6 +24,10 @@ struct tls {
     struct bytes waiting; /* encrypted, and not taken below yet                                 */
     bool eof;             /* close_notify came                                                  */
     bool finished, told;  /* an end is wanted; close_notify was written                         */
+    bool offered;         /* a session that was kept                                            */
+    bool counted;         /* the handshake is done                                              */
+    char *server, *name;  /* its session is kept under; NULL: it is not                         */
+    size_t key_len;       /* bytes of both, which stand together                                */
 };
 
 static const struct channel_ops tls_ops;
@@ -124,6 +128,58 @@ broke(struct tls *t, int ret)
     channel_break(&t->ch, why ? why : "the TLS connection broke");
 }
 
+/* -------------------------------------------------------------------------------------- sessions
+ */
+
+/** OpenSSL has got a session from the server, after the handshake or, in 1.3, at any time. */
+static int
+on_session(SSL *ssl, SSL_SESSION *one)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+    if (t->server)
+        fogi_tls_sessions_put(&t->conf->sessions, t->server, t->name, one);
+    return 0; /* it stays OpenSSL's */
+}
+
+/** Remembers for whom, and takes up the last session. False without memory. */
+static bool
+take_up(struct tls *t, const char *server, const char *name)
+{
+    size_t server_len = strlen(server) + 1, name_len = name ? strlen(name) + 1 : 0;
+    t->key_len = server_len + name_len;
+    t->server = t->p->al.alloc(t->p->al.ctx, t->key_len);
+    if (!t->server)
+        return false;
+    memcpy(t->server, server, server_len);
+    t->name = name ? memcpy(t->server + server_len, name, name_len) : NULL;
+    SSL_SESSION *one = fogi_tls_sessions_get(&t->conf->sessions, server, name);
+    t->offered = one && SSL_set_session(t->ssl, one) == 1;
+    SSL_SESSION_free(one);
+    ERR_clear_error();
+    return true;
+}
+
+/** One that did not lead to a connection is not offered again: it may be why. */
+static void
+forget_session(struct tls *t)
+{
+    if (t->offered && !t->counted)
+        fogi_tls_sessions_drop(&t->conf->sessions, t->server, t->name);
+    if (t->server)
+        t->p->al.free(t->p->al.ctx, t->server, t->key_len);
+}
+
+/** Counts the handshake, once it is done. */
+static void
+count(struct tls *t)
+{
+    if (t->counted || !SSL_is_init_finished(t->ssl))
+        return;
+    t->counted = true;
+    t->p->n.tls_handshakes++;
+    t->p->n.tls_resumed += SSL_session_reused(t->ssl) == 1;
+}
+
 /* --------------------------------------------------------------------------------------- reading
  */
 
@@ -159,6 +215,7 @@ fill(struct tls *t)
         }
         t->tail += n;
     }
+    count(t);
     if (!t->tail)
         drop_block(t);
 }
@@ -286,6 +343,7 @@ on_below(void *ctx)
         int ret = SSL_do_handshake(t->ssl);
         if (ret <= 0)
             broke(t, ret);
+        count(t);
     }
     if (!t->ch.why)
         push(t);
@@ -302,6 +360,9 @@ strip(struct tls *t)
     struct channel *below = t->below;
     drop_block(t);
     fogi_bytes_clear(&t->waiting, &t->mem);
+    forget_session(t);
+    if (t->counted) /* to be cut off says nothing against its session */
+        SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
     fogi_tls_free(t->conf);
     p->al.free(p->al.ctx, t, sizeof *t);
@@ -345,6 +406,7 @@ new_ssl(struct tls *t, SSL_CTX *ctx)
         BIO_free(bio);
         return NULL;
     }
+    SSL_set_app_data(ssl, t);
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
@@ -399,13 +461,14 @@ expect(SSL *ssl, const char *name, bool verify)
 
 struct channel *
 fogi_channel_tls_connect(struct process *p, struct channel *below, struct tls_conf *conf,
-                         const char *name)
+                         const char *name, const char *server)
 {
     struct tls *t = new_tls(p, below, conf);
     if (!t)
         return NULL;
     SSL_set_connect_state(t->ssl);
-    if (!name || expect(t->ssl, name, conf->verify))
+    SSL_CTX_sess_set_new_cb(conf->ctx, on_session);
+    if ((!name || expect(t->ssl, name, conf->verify)) && (!server || take_up(t, server, name)))
         return &t->ch;
     fogi_channel_reset(&t->ch);
     return NULL;

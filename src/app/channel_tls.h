@@ -24,10 +24,16 @@
 FOG_CHECKED struct channel *fogi_channel_tls_accept(struct process *p, struct channel *below,
                                                     struct tls_conf *t);
 
-/** The client's side; as fogi_channel_tls_accept(). name: the server's, told and checked; or its
- *  address, which is checked; NULL: only its certificate's signature is. */
+/**
+ * The client's side; as fogi_channel_tls_accept().
+ *
+ * Takes      name: the server's, told and checked; or its address, which is checked; NULL: only its
+ *            certificate's signature is. server: whose sessions are kept and taken up again, which
+ *            saves it a signature and both a certificate; NULL: none. Copies both.
+ */
 FOG_CHECKED struct channel *fogi_channel_tls_connect(struct process *p, struct channel *below,
-                                                     struct tls_conf *t, const char *name);
+                                                     struct tls_conf *t, const char *name,
+                                                     const char *server);
 
 /** Frees c and gives the channel below it, without a word. For one whose handshake failed: what TLS
  *  said of that is on its way already. */

@@ -186,6 +186,7 @@ reload(void *self, const struct conf *was)
     struct gateway *g = self;
     (void)was;
     keep_fixed(g);
+    fogi_tls_follow(g->next.tls, g->live.tls);
     drop_live(&g->live);
     g->live = g->next;
     g->next = (struct gateway_live){.webroot = -1};

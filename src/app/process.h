@@ -61,6 +61,8 @@ struct role {
     X(tunnels_suspected)                                                                            \
     X(tunnels_recovered)      /* suspected, and then heard from again                            */ \
     X(tunnels_replaced)                                                                             \
+    X(tls_handshakes)         /* that came to be                                                 */ \
+    X(tls_resumed)            /* of these, took up a session: no certificate, no signature       */ \
     X(lookups)                                                                                      \
     X(lookups_failed)                                                                               \
     X(reloads)                                                                                      \

@@ -3,14 +3,17 @@
 
 #include "app/tls_conf_int.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/rand.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define CIPHERS_12 "ECDHE+AESGCM:ECDHE+CHACHA20"
 static const unsigned char http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
@@ -190,6 +193,42 @@ check_name(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/** Seals and opens tickets: what OpenSSL calls for each. 0: no ticket, 1: this key, 2: this key,
+ * and give a new ticket. */
+static int
+ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+           EVP_MAC_CTX *mac, int seal)
+{
+    struct tls_conf *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    uint64_t now_s = (uint64_t)time(NULL);
+    const struct ticket_key *k =
+        seal ? fogi_tickets_seal(t->tickets, now_s) : fogi_tickets_open(t->tickets, now_s, name);
+    if (!k)
+        return 0;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)k->mac,
+                                          sizeof k->mac),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+        OSSL_PARAM_construct_end()};
+    if (seal) {
+        memcpy(name, k->name, sizeof k->name);
+        if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
+            return -1;
+    }
+    if (EVP_MAC_CTX_set_params(mac, params) != 1 ||
+        EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->cipher, iv, seal) != 1)
+        return -1;
+    return seal || k == &t->tickets->now ? 1 : 2;
+}
+
+static bool
+use_tickets(struct tls_conf *t)
+{
+    t->tickets = fogi_tickets_new();
+    SSL_CTX_set_timeout(t->ctx, TICKET_HOUR_S);
+    return t->tickets && SSL_CTX_set_tlsext_ticket_key_evp_cb(t->ctx, ticket_key) == 1;
+}
+
 /** What both sides do alike. */
 static bool
 begin(struct tls_conf *t, const SSL_METHOD *method)
@@ -198,7 +237,7 @@ begin(struct tls_conf *t, const SSL_METHOD *method)
     if (!t->ctx)
         return false;
     SSL_CTX_set_app_data(t->ctx, t);
-    SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
+    SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                     SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(t->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -214,6 +253,7 @@ new_conf(const SSL_METHOD *method)
     if (!t)
         return NULL;
     t->holders = 1;
+    fogi_tls_sessions_init(&t->sessions);
     if (begin(t, method))
         return t;
     fogi_tls_free(t);
@@ -228,10 +268,11 @@ fogi_tls_server(struct tls_conf **out, const struct tls_server_files *f, char er
     if (!t)
         return fail(error, "TLS cannot be set up: no memory");
     snprintf(t->domain, sizeof t->domain, "%s", f->domain ? f->domain : "");
-    SSL_CTX_set_num_tickets(t->ctx, 0);
     SSL_CTX_set_alpn_select_cb(t->ctx, choose_alpn, NULL);
     SSL_CTX_set_tlsext_servername_callback(t->ctx, check_name);
-    if (f->pkcs12 ? use_pkcs12(t->ctx, f, error) : use_pem(t->ctx, f, error)) {
+    if (!use_tickets(t))
+        fail(error, "TLS cannot be set up: no memory");
+    else if (f->pkcs12 ? use_pkcs12(t->ctx, f, error) : use_pem(t->ctx, f, error)) {
         *out = t;
         return true;
     }
@@ -247,12 +288,23 @@ fogi_tls_client(struct tls_conf **out, const struct tls_client_files *f, char er
     if (!t)
         return fail(error, "TLS cannot be set up: no memory");
     t->verify = f->verify;
+    SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     if (SSL_CTX_set_alpn_protos(t->ctx, http11, sizeof http11) == 0 && trust(t->ctx, f, error)) {
         *out = t;
         return true;
     }
     fogi_tls_free(t);
     return false;
+}
+
+void
+fogi_tls_follow(struct tls_conf *t, const struct tls_conf *was)
+{
+    if (!t || !was || strcasecmp(t->domain, was->domain) != 0 ||
+        X509_cmp(SSL_CTX_get0_certificate(t->ctx), SSL_CTX_get0_certificate(was->ctx)) != 0)
+        return;
+    fogi_tickets_free(t->tickets);
+    t->tickets = fogi_tickets_hold(was->tickets);
 }
 
 void
@@ -267,5 +319,7 @@ fogi_tls_free(struct tls_conf *t)
     if (!t || --t->holders)
         return;
     SSL_CTX_free(t->ctx);
+    fogi_tickets_free(t->tickets);
+    fogi_tls_sessions_clear(&t->sessions);
     free(t);
 }

@@ -3,9 +3,10 @@
  * tls_conf.h - what TLS is spoken: versions, certificates, whom to trust.
  *
  * Decides once for all connections: TLS 1.2 and 1.3, forward secrecy and authenticated ciphers
- * only, no renegotiation, compression, tickets or sessions kept (threats S14), ALPN http/1.1.
- * Refuses to know connections; one that uses a configuration keeps it alive, so a reload drops
- * none.
+ * only, no renegotiation, no compression, no early data (threats S14), ALPN http/1.1. A server
+ * gives tickets under keys that change by the hour; a client keeps what it was given as long as
+ * this configuration is in force. Refuses to know connections; one that uses a configuration keeps
+ * it alive, so a reload drops none.
  */
 #ifndef FOGI_TLS_CONF_H
 #define FOGI_TLS_CONF_H
@@ -30,6 +31,10 @@ struct tls_server_files {
 /** Gives *t. False when a file does not do, and `error` says which and why. */
 FOG_CHECKED bool fogi_tls_server(struct tls_conf **t, const struct tls_server_files *f,
                                  char error[TLS_ERROR_MAX]);
+
+/** `t` follows `was`: where it shows the same certificate for the same name, tickets stay good;
+ *  else all that `was` gave are worthless from now on. Either may be NULL. */
+void fogi_tls_follow(struct tls_conf *t, const struct tls_conf *was);
 
 /** Whom a client trusts. Strings are borrowed. */
 struct tls_client_files {

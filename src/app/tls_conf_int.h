@@ -5,6 +5,9 @@
 #ifndef FOGI_TLS_CONF_INT_H
 #define FOGI_TLS_CONF_INT_H
 
+#include "app/tls_sessions.h"
+#include "app/tls_tickets.h"
+
 #include <openssl/ssl.h>
 #include <stdbool.h>
 
@@ -15,6 +18,8 @@ struct tls_conf {
     unsigned holders; /* its owner and the connections it made                                  */
     bool verify;      /* client: the far side's name is compared where it has one               */
     char domain[TLS_NAME_MAX + 1]; /* server: "" : any name                                     */
+    struct tls_tickets *tickets;   /* server                                                    */
+    struct tls_sessions sessions;  /* client: verified as this configuration says               */
 };
 
 /** One holder more; fogi_tls_free() makes it one less. */

@@ -12,6 +12,7 @@ import time
 import agents
 import fog
 import targets
+import websocks
 from agents import DENIED, GENERAL, HOST_UNREACHABLE, OK, REFUSED
 
 
@@ -347,6 +348,43 @@ class GroupTest(agents.Test):
             with self.subTest(kind=kind):
                 a = self.agent(self.url(kind, g, "localhost"), cacerts=ca, cert={"verify": True})
                 self.assertEqual(self.socks5(a, "127.0.0.1", target.port)[1], OK)
+
+    def test_sessions_are_taken_up_until_the_certificate_is_another(self):
+        target = self.target(targets.echo)
+        trust = {"cacerts": {"path": self.tls_file("ca.pem")}, "cert": {"verify": True}}
+        for kind in ("websockss", "websockss:kcp"):
+            with self.subTest(kind=kind):
+                for name in ("server.pem", "server.key"):
+                    shutil.copy(os.path.join(websocks.DATA, name), os.path.join(self.dir, name))
+                g = self.gateway(True)
+                a = self.agent(self.url(kind, g), pool=1, **trust)
+
+                def full(a=a):
+                    now = a.counters()
+                    return now["process.tls_handshakes"] - now["process.tls_resumed"]
+
+                def ask(n, a=a):
+                    for _ in range(n):
+                        self.assertEqual(self.socks5(a, "127.0.0.1", target.port)[1], OK)
+
+                ask(1)  # its answer comes behind the tickets
+                before = full()
+                ask(8)
+                self.assertEqual(full(), before)
+                g.signal(signal.SIGHUP)
+                fog.wait_until(lambda g=g: g.log().count("reload: done") == 1, "it has read it")
+                ask(8)
+                self.assertEqual(full(), before)
+                for name in ("pem", "key"):
+                    shutil.copy(os.path.join(websocks.DATA, "second." + name),
+                                os.path.join(self.dir, "server." + name))
+                g.signal(signal.SIGHUP)
+                fog.wait_until(lambda g=g: g.log().count("reload: done") == 2, "it has read it")
+                ask(8)
+                self.assertGreater(full(), before)
+                before = full()
+                ask(8)
+                self.assertEqual(full(), before)
 
     def test_a_name_the_certificate_does_not_have(self):
         host = socket.gethostname()

@@ -179,7 +179,7 @@ rig_join(struct user *a, struct user *b, bool tls)
     assert_int_equal(fogi_channel_tcp_open(&cb, &p, fds[1]), 0);
     if (tls) {
         struct tls_conf *client = rig_client_conf(true), *server = rig_server_conf("server");
-        ca = fogi_channel_tls_connect(&p, ca, client, "gateway.example");
+        ca = fogi_channel_tls_connect(&p, ca, client, "gateway.example", NULL);
         cb = fogi_channel_tls_accept(&p, cb, server);
         fogi_tls_free(client); /* the connections keep them */
         fogi_tls_free(server);

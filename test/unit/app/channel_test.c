@@ -259,7 +259,7 @@ a_cut_off_tls_stream_is_no_end(void **state)
     assert_int_equal(fogi_channel_tcp_open(&ca, &p, fds[0]), 0);
     assert_int_equal(fogi_channel_tcp_open(&cb, &p, fds[1]), 0);
     a.to_write = 1000;
-    rig_own(&a, fogi_channel_tls_connect(&p, ca, client, "localhost"));
+    rig_own(&a, fogi_channel_tls_connect(&p, ca, client, "localhost", NULL));
     rig_own(&b, fogi_channel_tls_accept(&p, cb, server));
     rig_until(b_has_all, "the bytes were there");
     shutdown(copy, SHUT_WR);
@@ -296,7 +296,7 @@ certificates_are_checked(void **state)
         b = (struct user){.to_write = 1};
         assert_int_equal(fogi_channel_tcp_open(&ca, &p, fds[0]), 0);
         assert_int_equal(fogi_channel_tcp_open(&cb, &p, fds[1]), 0);
-        rig_own(&a, fogi_channel_tls_connect(&p, ca, client, rows[i].name));
+        rig_own(&a, fogi_channel_tls_connect(&p, ca, client, rows[i].name, NULL));
         rig_own(&b, fogi_channel_tls_accept(&p, cb, server));
         print_message("%s as %s\n", rows[i].server, rows[i].name ? rows[i].name : "-");
         rig_until(rows[i].good ? b_has_all : a_broke, "it was decided");
