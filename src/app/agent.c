@@ -177,9 +177,13 @@ static int
 run(struct agent *a)
 {
     struct process *p = a->p;
-    int err = fogi_agent_open(a);
+    uint8_t key[16];
+    int err = fogi_loop_random(&p->loop, key, sizeof key);
+    if (!err)
+        err = fogi_agent_open(a);
     if (err)
         return fogi_process_free(p, EXIT_UNAVAILABLE);
+    fogi_fronts_init(a, key);
     mem_init(&a->mem, &p->al);
     fogi_reacher_init(&a->reacher, p, NULL);
     pump_init(&a->resumed, on_resumed);

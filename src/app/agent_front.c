@@ -22,6 +22,7 @@
 enum front_phase {
     FRONT_SNIFF, /* the first byte tells the protocol                     */
     FRONT_TALK,  /* an engine reads what it wants                         */
+    FRONT_HELD,  /* a wrong login: the answer waits                       */
     FRONT_ASK,   /* somebody connects                                     */
     FRONT_SAY,   /* the answer is being sent                              */
     FRONT_SPLICED,
@@ -35,7 +36,8 @@ struct front {
     struct fog_addr peer;
     enum front_kind kind;
     enum front_phase phase;
-    bool http; /* it speaks HTTP, else SOCKS5 */
+    bool http;     /* it speaks HTTP, else SOCKS5                    */
+    bool was_held; /* its wrong login was, and is answered now       */
     uint64_t id;
     union {
         struct socks_server socks;
@@ -78,7 +80,7 @@ move_to(struct front *f, struct list *where)
 static bool
 is_fresh(const struct front *f)
 {
-    return f->phase == FRONT_SNIFF || f->phase == FRONT_TALK;
+    return f->phase == FRONT_SNIFF || f->phase == FRONT_TALK || f->phase == FRONT_HELD;
 }
 
 /** f is no longer one of those that have not asked yet. */
@@ -312,7 +314,7 @@ on_reached(void *ctx, struct channel *c, enum socks_rep rep, const char *why)
 
 /** Ends what waits when the program goes away. */
 static void
-look_ask(struct front *f)
+look_wait(struct front *f)
 {
     const void *at;
     size_t len;
@@ -365,20 +367,55 @@ ask(struct front *f, const struct dest *dest)
 
 /* ------------------------------------------------------------------------------------ engines */
 
+static const struct turnstile_rate wrong_logins = {.each = FOG_MS(3333),
+                                                   .credit = FOG_SEC(10),
+                                                   .most =
+                                                       FOG_SEC(5)}; /* three in 10 s, threats S4 */
+
+void
+fogi_fronts_init(struct agent *a, const uint8_t key[16])
+{
+    fogi_turnstile_init(&a->logins, wrong_logins, key);
+}
+
+/** Whether the answer to a wrong login has to wait; the front goes on when it has. */
 static bool
-may_use(const struct front *f)
+is_held(struct front *f)
+{
+    struct agent *a = f->a;
+    fog_time now = process_now(a->p);
+    fog_time wait = f->was_held ? 0 : fogi_turnstile_pass(&a->logins, &f->peer, now);
+    f->was_held = true;
+    if (wait == 0)
+        return false;
+    a->n.delayed++;
+    f->phase = FRONT_HELD; /* still one that stands in the door */
+    fogi_alarm_set(&f->alarm, now + wait);
+    return true;
+}
+
+enum login { LOGIN_RIGHT, LOGIN_NONE, LOGIN_WRONG };
+
+static enum login
+login_of(const struct front *f)
 {
     const struct agent_conf *c = f->a->conf;
     struct head_text value;
+    if (!c->n_users)
+        return LOGIN_RIGHT;
     bool given = fogi_head_find(&f->in.head, "Proxy-Authorization", 0, &value);
-    return !c->n_users ||
-           fogi_auth_basic(c->users, c->n_users, given ? value.at : NULL, given ? value.len : 0);
+    if (fogi_auth_basic(c->users, c->n_users, given ? value.at : NULL, given ? value.len : 0))
+        return LOGIN_RIGHT;
+    return given ? LOGIN_WRONG : LOGIN_NONE;
 }
 
 static void
 head_done(struct front *f)
 {
-    if (!may_use(f)) {
+    enum login login = login_of(f);
+    if (login == LOGIN_WRONG && is_held(f))
+        return;
+    if (login != LOGIN_RIGHT) {
         f->a->n.bad_logins++;
         say_error(f, "407 Proxy Authentication Required",
                   "Proxy-Authenticate: Basic realm=\"proxy\"\r\n", "user and password, please");
@@ -437,6 +474,8 @@ static void
 look_talk(struct front *f)
 {
     for (;;) {
+        if (!f->http && f->in.socks.login_failed && is_held(f))
+            return;
         int flushed = flush(f);
         if (flushed < 0)
             end_front(f, true);
@@ -499,8 +538,9 @@ look(void *ctx)
     case FRONT_TALK:
         look_talk(f);
         break;
+    case FRONT_HELD:
     case FRONT_ASK:
-        look_ask(f);
+        look_wait(f);
         break;
     case FRONT_SAY:
         look_say(f);
@@ -532,6 +572,12 @@ on_alarm(struct alarm *al)
     fog_time now = process_now(a->p);
     if (f->phase == FRONT_ASK) {
         give_up(f);
+        return;
+    }
+    if (f->phase == FRONT_HELD) {
+        f->phase = FRONT_TALK;
+        fogi_alarm_set(al, now + FRONT_TIME);
+        look_talk(f);
         return;
     }
     if (f->phase == FRONT_SPLICED) {

@@ -19,6 +19,7 @@
 #include "app/channel_tls.h"
 #include "app/door.h"
 #include "app/splice.h"
+#include "app/turnstile.h"
 #include "proxy/forward.h"
 
 #define FRONTS_FRESH_MAX 1024       /* local connections that have not asked yet, at once   */
@@ -42,6 +43,7 @@
     X(checks_failed)                                                                                \
     X(bad_requests)           /* neither SOCKS5 nor HTTP for a proxy                             */ \
     X(bad_logins)                                                                                   \
+    X(delayed)                /* of these, answered later because there were so many             */ \
     X(limit_fresh_hit)        /* ended so that another could come in                             */ \
     X(limit_fresh_waited)     /* local connections that waited for a place                       */ \
     X(limit_pacs_hit)         /* too many asked for the script at once                           */ \
@@ -66,6 +68,8 @@ enum front_kind { FRONT_SOCKS5, FRONT_HTTP, FRONT_MIXED };
 /** Opens all listeners, or none: a negative errno, and the user was told. */
 FOG_CHECKED int fogi_agent_open(struct agent *a);
 
+/** Nobody has failed to log in yet. key: chance. */
+void fogi_fronts_init(struct agent *a, const uint8_t key[16]);
 /** Takes a local connection. */
 void fogi_front_take(struct agent *a, struct channel *c, const struct fog_addr *peer,
                      enum front_kind kind);
@@ -109,6 +113,7 @@ struct agent {
     struct reacher reacher; /* direct, and servers over TCP */
     struct pump resumed;
     struct mem mem;
+    struct turnstile logins; /* wrong ones (threats S4)  */
     struct list fresh, asking, spliced, pacs;
     unsigned n_fresh, n_pacs;
     uint64_t ids;

@@ -478,6 +478,21 @@ class LifeTest(agents.Test):
         self.assertEqual(a.counters()["agent.bad_logins"], 3)
         self.assertNotIn("sesame", a.log())
 
+    def test_wrong_logins_wait_and_right_ones_do_not(self):
+        target = self.target(targets.echo)
+        a = self.agent(self.url("websocks", self.gateway()), **self.USERS)
+
+        def seconds(login, rep):
+            begin = time.monotonic()
+            self.assertEqual(self.socks5(a, "127.0.0.1", target.port, login=login)[1], rep)
+            return time.monotonic() - begin
+
+        for _ in range(3):
+            self.assertLess(seconds(("joe", "open"), None), 1)
+        self.assertGreater(seconds(("joe", "open"), None), 2)
+        self.assertLess(seconds(("joe", "sesame"), OK), 1)
+        self.assertEqual(a.counters()["agent.delayed"], 1)
+
     def rewrite(self, a, change):
         change(a.conf)
         with open(a.conf_path, "w") as f:

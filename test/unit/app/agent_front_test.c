@@ -39,6 +39,7 @@ setup(void **state)
     mem_init(&a.mem, &p.al);
     fogi_reacher_init(&a.reacher, &p, NULL);
     assert_true(fogi_addr_parse(&peer, "127.0.0.1", 1));
+    fogi_fronts_init(&a, (const uint8_t[16]){1});
     return fogi_agent_open(&a); /* no listener is named: the doorway alone */
 }
 
@@ -216,6 +217,65 @@ who_asked_hears_that_there_was_no_answer(void **state)
     assert_int_equal(a.n.limit_handshake_hit, 0);
 }
 
+/** One wrong login, by SOCKS or HTTP: for how long its answer waits. */
+static fog_time
+log_in_wrongly(bool http)
+{
+    static const char socks[] = "\x05\x01\x02\x01\x03joe\x05wrong";
+    static const char head[] = "CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\n"
+                               "Proxy-Authorization: Basic am9lOndyb25n\r\n\r\n";
+    char buf[256];
+    uint64_t delayed = a.n.delayed;
+    int fd = enter();
+    fog_time wait = 0, now = fogi_loop_refresh(&p.loop);
+    say(fd, http ? head : socks, http ? sizeof head - 1 : sizeof socks - 1);
+    if (a.n.delayed > delayed) {
+        struct alarm *al = last_alarm();
+        wait = al->at - now;
+        assert_int_equal(end_of(fd, buf), EAGAIN);
+        assert_int_equal(buf[0], 0);
+        assert_int_equal(a.n_fresh, 1); /* it stands in the door */
+        ring_at(al, al->at);
+    }
+    assert_int_equal(end_of(fd, buf), 0);
+    if (http)
+        assert_non_null(strstr(buf, "HTTP/1.1 407 "));
+    else
+        assert_memory_equal(buf, "\x05\x02\x01\x01", 4);
+    close(fd);
+    rig_turns(3);
+    return wait;
+}
+
+static void
+wrong_logins_wait_longer_and_longer(void **state)
+{
+    (void)state;
+    struct auth_login joe = {"joe", "sesame"};
+    conf.users = &joe;
+    conf.n_users = 1;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(log_in_wrongly(i % 2), 0);
+    assert_in_range(log_in_wrongly(false), FOG_SEC(2), FOG_SEC(4)); /* and what we took */
+    assert_in_range(log_in_wrongly(true), FOG_SEC(4), FOG_SEC(6));
+    assert_in_range(log_in_wrongly(false), FOG_SEC(4), FOG_SEC(6));
+    assert_int_equal(a.n.bad_logins, 6);
+    assert_int_equal(a.n.delayed, 3);
+    int fd = enter(); /* who has not tried is asked at once, and a right one is not held up */
+    char buf[256];
+    say(fd, "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 39);
+    assert_int_equal(end_of(fd, buf), 0);
+    assert_non_null(strstr(buf, "HTTP/1.1 407 "));
+    assert_non_null(strstr(buf, "Proxy-Authenticate: Basic realm="));
+    close(fd);
+    fd = enter();
+    say(fd, "\x05\x01\x02\x01\x03joe\x06sesame", 15);
+    assert_int_equal(end_of(fd, buf), EAGAIN);
+    assert_memory_equal(buf, "\x05\x02\x01\x00", 4);
+    assert_int_equal(a.n.delayed, 3);
+    close(fd);
+}
+
 static void
 nearly_without_memory_nobody_is_taken(void **state)
 {
@@ -242,6 +302,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_joined_connection_may_be_silent_for_so_long),
         TEST(who_asked_hears_that_there_was_no_answer),
+        TEST(wrong_logins_wait_longer_and_longer),
         TEST(nearly_without_memory_nobody_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
