@@ -261,15 +261,17 @@ wrong_logins_wait_longer_and_longer(void **state)
     assert_in_range(log_in_wrongly(false), FOG_SEC(4), FOG_SEC(6));
     assert_int_equal(a.n.bad_logins, 6);
     assert_int_equal(a.n.delayed, 3);
+    static const char none[] = "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n",
+                      right[] = "\x05\x01\x02\x01\x03joe\x06sesame";
     int fd = enter(); /* who has not tried is asked at once, and a right one is not held up */
     char buf[256];
-    say(fd, "GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 39);
+    say(fd, none, sizeof none - 1);
     assert_int_equal(end_of(fd, buf), 0);
     assert_non_null(strstr(buf, "HTTP/1.1 407 "));
     assert_non_null(strstr(buf, "Proxy-Authenticate: Basic realm="));
     close(fd);
     fd = enter();
-    say(fd, "\x05\x01\x02\x01\x03joe\x06sesame", 15);
+    say(fd, right, sizeof right - 1);
     assert_int_equal(end_of(fd, buf), EAGAIN);
     assert_memory_equal(buf, "\x05\x02\x01\x00", 4);
     assert_int_equal(a.n.delayed, 3);
