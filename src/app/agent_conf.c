@@ -130,11 +130,11 @@ static const struct setting rows[] = {
     ONE("proxy.auth", "--auth", 'a', take_auth,
           "USER:PASSWORD", "of the servers")
     TAKE("proxy.domains", "--domain", 'd', take_domain,
-          "RULE",          "what goes there; without: everything")
+          "RULE",          "what goes there; without any: everything")
     TAKE("proxy.no-proxy", "--no-proxy", 0, take_no_proxy,
           "RULE",          "what does not")
     VALUE("proxy.hc", "--hc", 0, BOOL, 0, 0, 1, hc,
-          "",              "check the servers' health")
+          "",              "check the servers' health (on)")
     VALUE("agent.cert.verify", "--verify", 0, BOOL, 0, 0, 1, verify,
           "",              "check certificates; --verify=off: do not")
     VALUE("agent.cacerts.path", "--ca", 0, FILE, 0, 0, 0, ca_file,
@@ -142,7 +142,7 @@ static const struct setting rows[] = {
     VALUE("agent.cacerts.pswd", NULL, 0, TEXT, 0, 0, 0, ca_password,
           "",              "")
     VALUE("agent.pool", "--pool", 0, UINT, 0, 1000, 10, pool,
-          "N",             "connections kept ready for each group")
+          "N",             "connections kept ready for each group (10)")
     VALUE("agent.strict", "--strict", 0, BOOL, 0, 0, 0, strict,
           "",              "one step of the handshake at a time")
     VALUE("agent.gateway", "--gateway", 0, BOOL, 0, 0, 0, gateway,
@@ -153,7 +153,7 @@ static const struct setting rows[] = {
     TUNNEL("agent.kcp.up",          "--up",          UP,          "RATE",    "bits per second sent: 50M")
     TUNNEL("agent.kcp.down",        "--down",        DOWN,        "RATE",    "bits per second to be sent to us")
     TUNNEL("agent.kcp.mtu",         "--mtu",         MTU,         "BYTES",   "largest datagram sent")
-    TUNNEL("agent.kcp.tunnels",     "--tunnels",     TUNNELS,     "N",       "tunnels to each server")
+    TUNNEL("agent.kcp.tunnels",     "--tunnels",     TUNNELS,     "N",       "tunnels to each server (4)")
     TUNNEL("agent.kcp.compress",    NULL,            COMPRESS,    "",        "")
     TUNNEL("agent.kcp.sndwnd",      NULL,            SNDWND,      "",        "")
     TUNNEL("agent.kcp.rcvwnd",      NULL,            RCVWND,      "",        "")
