@@ -101,6 +101,12 @@ on_check(struct alarm *a)
 }
 
 bool
+fogi_far_has_room(const struct far *f)
+{
+    return fogi_far_is_usable(f) && f->n_new < LINES_NEW_MAX && !f->full;
+}
+
+bool
 fogi_far_is_usable(const struct far *f)
 {
     return !f->conf->kcp || fogi_supervisor_is_up(&f->sup);
@@ -113,6 +119,7 @@ on_placeable(void *owner)
 {
     struct far *f = owner;
     struct group *g = f->g;
+    f->full = false;
     if (g->stopping)
         return;
     fogi_requests_place(g);
@@ -124,7 +131,7 @@ static bool
 is_awaited(const void *owner)
 {
     const struct far *f = owner;
-    return !list_is_empty(&f->g->waiting);
+    return !list_is_empty(&f->g->waiting) || !list_is_empty(&f->g->queued);
 }
 
 static const struct supervisor_events supervisor_events = {.placeable = on_placeable,

@@ -21,17 +21,20 @@
 #include "app/supervisor.h"
 #include "proxy/websocks.h"
 
-#define LINE_TIME FOG_SEC(10)   /* from making a line to its upgrade                    */
-#define LINE_ECHO FOG_SEC(4)    /* from asking to its first byte, before another is asked */
-#define LINE_REPLY FOG_SEC(20)  /* from there to the reply: the far side dials for 10 s */
-#define LINES_MAKING_MAX 4      /* of a group, for its pool, at once; more in a burst   */
-#define LINES_BURST 4           /* times the pool is kept ready after a burst           */
-#define LINES_PAUSE FOG_SEC(1)  /* after one that failed; doubled up to 16 s            */
-#define REQUEST_HOLD FOG_SEC(5) /* for a tunnel to come up                              */
-#define CHECK_EVERY FOG_SEC(30) /* of a server over TCP (wire section 6.5)              */
-#define CHECK_SOON FOG_SEC(3)   /* of one that is down                                  */
-#define CHECK_DOWN_AFTER 2      /* failures in a row                                    */
-#define CHECK_TIME FOG_SEC(5)   /* for one check                                        */
+#define LINE_TIME FOG_SEC(10)    /* from making a line to its upgrade                    */
+#define LINE_ECHO FOG_SEC(4)     /* from asking to its first byte, before another is asked */
+#define LINE_REPLY FOG_SEC(20)   /* from there to the reply: the far side dials for 10 s */
+#define LINES_NEW_MAX 128        /* to a server, not upgraded yet, at once: gateways bound those  */
+#define LINES_MAKING_MAX 4       /* of a group, for its pool, at once, before one has stood */
+#define LINES_BURST 4            /* times the pool is kept ready after a burst           */
+#define LINES_PAUSE FOG_SEC(1)   /* after one that failed; doubled up to 16 s            */
+#define REQUESTS_QUEUED_MAX 4096 /* of a group, waiting for room at a server              */
+#define REQUEST_ROOM FOG_SEC(30) /* for that                                            */
+#define REQUEST_HOLD FOG_SEC(5)  /* for a tunnel to come up                              */
+#define CHECK_EVERY FOG_SEC(30)  /* of a server over TCP (wire section 6.5)              */
+#define CHECK_SOON FOG_SEC(3)    /* of one that is down                                  */
+#define CHECK_DOWN_AFTER 2       /* failures in a row                                    */
+#define CHECK_TIME FOG_SEC(5)    /* for one check                                        */
 
 struct agent;
 struct group;
@@ -46,6 +49,8 @@ struct far {
     int credit;            /* whose turn it is: smooth weighted round robin                   */
     unsigned strikes;      /* checks and uses that failed in a row                            */
     bool down;             /* not chosen while another is well                                */
+    unsigned n_new;        /* lines to it that are not upgraded yet                           */
+    bool full;             /* its tunnels took no stream                                      */
     bool mute;             /* it took a request and said nothing: a TCP check proves nothing  */
     struct alarm check;    /* TCP; through a tunnel its supervisor knows better               */
     struct reach *checking;
@@ -63,6 +68,7 @@ struct line {
     struct alarm alarm;
     const struct carrier *carrier; /* of its stream, to be compared; NULL: TCP  */
     bool was_ready;                /* stood in the pool                         */
+    bool is_new;                   /* counted in far->n_new: not upgraded yet   */
     bool echoed;                   /* there was an answer of some sort to rq    */
     bool silent;                   /* there was none in time                    */
     const char *why;               /* it failed                         */
@@ -75,8 +81,9 @@ typedef void (*request_fn)(void *ctx, struct channel *c, int rep, const char *wh
 
 /** Someone wants a connection through a group. Embedded in whoever asks. */
 struct request {
-    struct list link; /* group->waiting                       */
+    struct list link; /* group->waiting or ->queued           */
     struct group *g;  /* NULL: nothing is asked               */
+    bool queued;      /* it is in group->queued               */
     struct dest dest;
     const char *early; /* bytes that may leave with the question, more than once; NULL: none   */
     size_t early_len, early_sent; /* sent: on the line that works on it or has answered        */
@@ -101,14 +108,17 @@ struct group {
     unsigned n_making, n_ready;
     unsigned wanted;     /* lines to be kept ready: the pool, more after a burst */
     struct list waiting; /* requests for a tunnel that is not up yet     */
+    struct list queued;  /* ... for room at a server                     */
+    unsigned n_queued;
     struct alarm pong;   /* of all ready lines at once                   */
     struct alarm refill; /* after a failure                              */
-    struct alarm hold;   /* the oldest of waiting has waited long enough */
+    struct alarm hold;   /* the oldest of either has waited long enough  */
     bool paused;         /* until refill rings                           */
     unsigned failures;   /* lines that failed since the last one that stood */
+    bool proven;         /* a line has stood since the last failure         */
     bool stopping;
     struct pump pump;  /* fills the pool                               */
-    struct pump place; /* a tunnel is up: lines wait for it            */
+    struct pump place; /* a tunnel is up, a server has room            */
 };
 
 /* agent_group.c */
@@ -138,6 +148,8 @@ void fogi_far_is_mute(struct far *f, const char *why);
 void fogi_far_is_well(struct far *f);
 /** Whether a line to it can be begun at all. */
 bool fogi_far_is_usable(const struct far *f);
+/** Whether one can be begun now: it is usable, and not too many are being made. */
+bool fogi_far_has_room(const struct far *f);
 
 /* agent_turn.c */
 
@@ -153,11 +165,13 @@ request_try(struct request *rq, size_t i)
     rq->tried[i / 64] |= (uint64_t)1 << i % 64;
 }
 
-/** The server whose turn it is, of those that rq (NULL: the pool) has not tried: one that is well
- *  if there is any, else any that can be used; NULL: none. */
+/** The server with room whose turn it is, of those that rq (NULL: the pool) has not tried: one that
+ *  is well if there is any, with room or not, else any that can be used; NULL: none. */
 struct far *fogi_turn(struct group *g, const struct request *rq);
 /** Whether a server other than f, which is well, could take rq. */
 bool fogi_turn_has_other(const struct group *g, const struct request *rq, const struct far *f);
+/** Whether a server that rq has not tried could take it if it had room. */
+bool fogi_turn_waits(const struct group *g, const struct request *rq);
 /** Whether a tunnel that rq has not tried may come up soon. */
 bool fogi_turn_may_come(const struct group *g, const struct request *rq);
 
@@ -188,7 +202,7 @@ void fogi_pool_line_failed(struct group *g, const struct line *l);
 
 void fogi_requests_init(struct group *g);
 void fogi_requests_stop(struct group *g);
-/** A tunnel is up or a line stands: those that wait are served. */
+/** A tunnel is up, a line stands, a server has room: those that wait are served. */
 void fogi_requests_place(struct group *g);
 /** Asks: done() comes once, later. rq->early and early_len are set, and lent until then. */
 void fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest, request_fn done,

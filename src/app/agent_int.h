@@ -36,6 +36,9 @@
     X(pooled)                 /* of these, on a line that stood ready                            */ \
     X(retried)                /* servers that failed a request another one then got              */ \
     X(failed)                 /* requests no server took                                         */ \
+    X(queued)                 /* requests that waited for room at a server                       */ \
+    X(limit_queued_hit)       /* failed, because so many waited already                          */ \
+    X(limit_room_hit)         /* failed, because there was no room in time                       */ \
     X(refused)                /* requests the far side could not connect                         */ \
     X(lines)                  /* made and upgraded                                               */ \
     X(lines_failed)           /* not                                                             */ \

@@ -21,9 +21,21 @@ on_gone(struct alarm *a)
     p->al.free(p->al.ctx, l, sizeof *l);
 }
 
+/** It is no longer one of those that gateways bound: it is upgraded, or goes. */
+static void
+settle(struct line *l)
+{
+    if (!l->is_new)
+        return;
+    l->is_new = false;
+    l->far->n_new--;
+    fogi_requests_place(l->g);
+}
+
 void
 fogi_line_free(struct line *l)
 {
+    settle(l);
     list_unlink(&l->link);
     fogi_reach_forget(l->reach);
     fogi_channel_reset(l->c);
@@ -143,6 +155,8 @@ look(void *ctx)
     }
     if (!read_all(l))
         return;
+    if (l->ws.state != WS_C_UPGRADE)
+        settle(l);
     if (!flush(l)) { /* the engine may have found something to say */
         failed(l, l->c->why ? l->c->why : "broken");
         return;
@@ -222,8 +236,10 @@ connect_line(struct line *l)
     bool cautious;
     if (!f->conf->kcp)
         return !fogi_reach(&l->reach, &l->g->a->reacher, &f->dest, on_reached, l);
-    if (!fogi_supervisor_open(&f->sup, &carrier, &st, &cautious))
+    if (!fogi_supervisor_open(&f->sup, &carrier, &st, &cautious)) {
+        f->full = true; /* until a tunnel says that it has room */
         return false;
+    }
     l->carrier = carrier;
     struct channel *c = fogi_channel_stream(carrier, st);
     if (!c) {
@@ -253,6 +269,8 @@ fogi_line_new(struct far *f, struct request *rq)
     l->g = f->g;
     l->far = f;
     l->rq = rq;
+    l->is_new = true;
+    f->n_new++;
     list_init(&l->link);
     fogi_alarm_init(&l->alarm, &p->loop, on_alarm);
     if (!connect_line(l)) {

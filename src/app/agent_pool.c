@@ -101,6 +101,7 @@ fogi_pool_line_ready(struct group *g, struct line *l)
 {
     g->a->n.lines++;
     g->failures = 0;
+    g->proven = true;
     g->n_making--;
     g->n_ready++;
     fogi_far_is_well(l->far);
@@ -128,6 +129,7 @@ pause_pool(struct group *g)
 {
     unsigned shift = g->failures < LINES_PAUSE_SHIFT ? g->failures : LINES_PAUSE_SHIFT;
     g->failures++;
+    g->proven = false;
     if (g->paused)
         return;
     g->paused = true;
@@ -152,7 +154,7 @@ fogi_pool_wants_line(const struct group *g)
 {
     unsigned pool = g->a->conf->pool;
     unsigned wanted = g->wanted > pool && pool ? g->wanted : pool;
-    unsigned most = g->failures ? 1 : wanted > pool ? wanted : LINES_MAKING_MAX;
+    unsigned most = g->failures ? 1 : g->proven ? wanted : LINES_MAKING_MAX;
     return !g->stopping && !g->paused && g->n_making < most && g->n_ready + g->n_making < wanted;
 }
 
@@ -174,7 +176,7 @@ fill(struct pump *pump)
     struct group *g = list_entry(pump, struct group, pump);
     struct far *f;
     while (fogi_pool_wants_line(g) && (f = fogi_turn(g, NULL)))
-        if (!make(g, f)) {
+        if (!make(g, f) && fogi_far_has_room(f)) {
             pause_pool(g);
             return;
         }

@@ -2,11 +2,12 @@
  *
  * agent_request.c - one request: another server is tried before anybody hears of a failure.
  *
- * Decides what a request gets next (a line that stands ready, one that is being made, a new one, a
- * tunnel that may still come up) and when there is nothing left to try. What a far side says of a
+ * Decides what a request gets next (a line that stands ready, one that is being made, a new one,
+ * room at a server, a tunnel that may still come up) and when there is nothing left to try. A burst
+ * is served in its order, as fast as servers take new lines. What a far side says of a
  * destination (refused, unknown) is an answer, not a failure of the server. Refuses to know who
- * asks, and whose turn it is. Invariant: a request is in `waiting`, or a line works on it, or its
- * pump is about to tell that nobody takes it.
+ * asks, and whose turn it is. Invariant: a request is in `waiting` or in `queued`, or a line works
+ * on it, or its pump is about to tell that nobody takes it.
  */
 #include "app/agent_int.h"
 
@@ -16,20 +17,65 @@
 #include <stdio.h>
 #include <string.h>
 
+/* ------------------------------------------------------------------------------------- waiting */
+
+static fog_time
+head_until(const struct list *l, fog_time patience)
+{
+    return list_is_empty(l) ? FOG_TIME_NEVER
+                            : list_entry(l->next, struct request, link)->since + patience;
+}
+
 static void
 arm_hold(struct group *g)
 {
-    fog_time at = FOG_TIME_NEVER;
-    if (!list_is_empty(&g->waiting))
-        at = list_entry(g->waiting.next, struct request, link)->since + REQUEST_HOLD;
-    fogi_alarm_set(&g->hold, at);
+    fog_time tunnel = head_until(&g->waiting, REQUEST_HOLD);
+    fog_time room = head_until(&g->queued, REQUEST_ROOM);
+    fogi_alarm_set(&g->hold, tunnel < room ? tunnel : room);
+}
+
+/** Takes rq out of the list it waits in. */
+static void
+stop_waiting(struct request *rq)
+{
+    list_unlink(&rq->link);
+    rq->g->n_queued -= rq->queued;
+    rq->queued = false;
 }
 
 static void
 give_up(struct request *rq)
 {
-    list_unlink(&rq->link);
+    stop_waiting(rq);
     loop_later(&rq->g->a->p->loop, &rq->pump);
+}
+
+static void
+wait_for_room(struct request *rq)
+{
+    struct group *g = rq->g;
+    if (g->n_queued == REQUESTS_QUEUED_MAX) {
+        g->a->n.limit_queued_hit++;
+        rq->why = "too many requests wait for its servers";
+        give_up(rq);
+        return;
+    }
+    g->a->n.queued++;
+    rq->queued = true;
+    g->n_queued++;
+    list_push(&g->queued, &rq->link);
+    arm_hold(g);
+}
+
+static void
+wait_for_tunnel(struct request *rq)
+{
+    struct group *g = rq->g;
+    list_push(&g->waiting, &rq->link);
+    arm_hold(g);
+    for (size_t i = 0; i < g->n_fars; i++)
+        if (g->fars[i].conf->kcp)
+            fogi_supervisor_hurry(&g->fars[i].sup);
 }
 
 static void
@@ -41,6 +87,8 @@ on_given_up(struct pump *pump)
     rq->g = NULL;
     rq->done(rq->ctx, NULL, SOCKS_GENERAL, rq->why ? rq->why : "no server of its group is up");
 }
+
+/* -------------------------------------------------------------------------------------- serving */
 
 static void
 try_now(struct request *rq, struct line *l)
@@ -75,30 +123,41 @@ take_new(struct request *rq)
             try_now(rq, l);
             return true;
         }
-        request_try(rq, i);
+        if (fogi_far_has_room(f))
+            request_try(rq, i);
     }
     return false;
+}
+
+/** Gives rq a line, if there is one to be had now. */
+static bool
+begin(struct request *rq)
+{
+    struct group *g = rq->g;
+    if (use(rq, fogi_pool_take_ready(g, rq)))
+        return true;
+    fogi_pool_want_more(g);
+    return use(rq, fogi_pool_take_making(g, rq)) || take_new(rq);
+}
+
+/** There is none: what rq may hope for. */
+static void
+hope(struct request *rq)
+{
+    if (fogi_turn_waits(rq->g, rq))
+        wait_for_room(rq);
+    else if (fogi_turn_may_come(rq->g, rq))
+        wait_for_tunnel(rq);
+    else
+        give_up(rq);
 }
 
 static void
 serve(struct request *rq)
 {
-    struct group *g = rq->g;
     rq->line = NULL;
-    if (use(rq, fogi_pool_take_ready(g, rq)))
-        return;
-    fogi_pool_want_more(g);
-    if (use(rq, fogi_pool_take_making(g, rq)) || take_new(rq))
-        return;
-    if (!fogi_turn_may_come(g, rq)) {
-        give_up(rq);
-        return;
-    }
-    list_push(&g->waiting, &rq->link);
-    arm_hold(g);
-    for (size_t i = 0; i < g->n_fars; i++)
-        if (g->fars[i].conf->kcp)
-            fogi_supervisor_hurry(&g->fars[i].sup);
+    if (!begin(rq))
+        hope(rq);
 }
 
 void
@@ -114,7 +173,12 @@ fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest, req
     rq->since = process_now(g->a->p);
     list_init(&rq->link);
     pump_init(&rq->pump, on_given_up);
-    serve(rq);
+    if (list_is_empty(&g->queued)) {
+        serve(rq);
+        return;
+    }
+    wait_for_room(rq); /* behind the others */
+    fogi_requests_place(g);
 }
 
 void
@@ -122,7 +186,7 @@ fogi_request_forget(struct request *rq)
 {
     if (!rq->g)
         return;
-    list_unlink(&rq->link);
+    stop_waiting(rq);
     pump_cancel(&rq->pump);
     if (rq->line)
         fogi_line_free(rq->line);
@@ -135,32 +199,59 @@ on_hold(struct alarm *a)
 {
     struct group *g = list_entry(a, struct group, hold);
     fog_time now = process_now(g->a->p);
-    while (!list_is_empty(&g->waiting)) {
-        struct request *rq = list_entry(g->waiting.next, struct request, link);
-        if (rq->since + REQUEST_HOLD > now)
-            break;
+    while (head_until(&g->waiting, REQUEST_HOLD) <= now)
+        give_up(list_entry(g->waiting.next, struct request, link));
+    while (head_until(&g->queued, REQUEST_ROOM) <= now) {
+        struct request *rq = list_entry(g->queued.next, struct request, link);
+        g->a->n.limit_room_hit++;
+        if (!rq->why)
+            rq->why = "its servers had no room in time";
         give_up(rq);
     }
     arm_hold(g);
+}
+
+/** Whether a line is to be had by anybody. */
+static bool
+has_room(const struct group *g)
+{
+    if (g->n_ready || g->n_making)
+        return true;
+    for (size_t i = 0; i < g->n_fars; i++)
+        if (fogi_far_has_room(&g->fars[i]))
+            return true;
+    return false;
+}
+
+/** Serves those of a list that can be, in their order, while there is something to be had. */
+static void
+serve_list(struct group *g, struct list *l)
+{
+    for (struct list *i = l->next, *next; i != l && has_room(g); i = next) {
+        struct request *rq = list_entry(i, struct request, link);
+        next = i->next;
+        if (begin(rq)) {
+            stop_waiting(rq);
+        } else if (rq->queued != fogi_turn_waits(g, rq)) {
+            stop_waiting(rq);
+            hope(rq); /* for something else now: in the other list, or not at all */
+        }
+    }
 }
 
 static void
 place_waiting(struct pump *pump)
 {
     struct group *g = list_entry(pump, struct group, place);
-    struct list all;
-    list_init(&all);
-    for (struct list *link; (link = list_pop(&g->waiting));)
-        list_push(&all, link);
-    for (struct list *link; (link = list_pop(&all));)
-        serve(list_entry(link, struct request, link));
+    serve_list(g, &g->waiting);
+    serve_list(g, &g->queued);
     arm_hold(g);
 }
 
 void
 fogi_requests_place(struct group *g)
 {
-    if (!list_is_empty(&g->waiting))
+    if (!list_is_empty(&g->waiting) || !list_is_empty(&g->queued))
         loop_later(&g->a->p->loop, &g->place);
 }
 
@@ -226,6 +317,7 @@ fogi_requests_init(struct group *g)
 {
     list_init(&g->used);
     list_init(&g->waiting);
+    list_init(&g->queued);
     pump_init(&g->place, place_waiting);
     fogi_alarm_init(&g->hold, &g->a->p->loop, on_hold);
 }
@@ -233,7 +325,8 @@ fogi_requests_init(struct group *g)
 void
 fogi_requests_stop(struct group *g)
 {
-    assert(list_is_empty(&g->used) && list_is_empty(&g->waiting) && "all fronts are gone");
+    assert(list_is_empty(&g->used) && list_is_empty(&g->waiting) && !g->n_queued &&
+           "all fronts are gone");
     pump_cancel(&g->place);
     fogi_alarm_close(&g->hold, NULL);
 }

@@ -7,7 +7,7 @@
  */
 #include "app/agent_int.h"
 
-/** The server whose turn it is, of those that are well or, if `any`, of all that can be used. */
+/** The server whose turn it is, of those with room that are well or, if `any`, of all of them. */
 static struct far *
 turn(struct group *g, const struct request *rq, bool any)
 {
@@ -15,7 +15,7 @@ turn(struct group *g, const struct request *rq, bool any)
     int total = 0;
     for (size_t i = 0; i < g->n_fars; i++) {
         struct far *f = &g->fars[i];
-        if (request_tried(rq, i) || !fogi_far_is_usable(f) || (f->down && !any))
+        if (request_tried(rq, i) || !fogi_far_has_room(f) || (f->down && !any))
             continue;
         f->credit += (int)f->conf->weight;
         total += (int)f->conf->weight;
@@ -27,11 +27,27 @@ turn(struct group *g, const struct request *rq, bool any)
     return best;
 }
 
+/** Whether there is one that could take rq if it had room. */
+static bool
+waits(const struct group *g, const struct request *rq, bool any)
+{
+    for (size_t i = 0; i < g->n_fars; i++)
+        if (!request_tried(rq, i) && fogi_far_is_usable(&g->fars[i]) && (any || !g->fars[i].down))
+            return true;
+    return false;
+}
+
+bool
+fogi_turn_waits(const struct group *g, const struct request *rq)
+{
+    return waits(g, rq, true);
+}
+
 struct far *
 fogi_turn(struct group *g, const struct request *rq)
 {
     struct far *f = turn(g, rq, false);
-    return f ? f : turn(g, rq, true);
+    return f || waits(g, rq, false) ? f : turn(g, rq, true);
 }
 
 bool

@@ -49,6 +49,26 @@ class LimitsTest(agents.Test):
             self.assertEqual(targets.read_exactly(s, 12)[:4], b"\x05\x00\x05\x00")
         self.assertEqual(a.counters()["agent.limit_fresh_hit"], 0)
 
+    def test_two_thousand_requests_at_once_through_one_server(self):
+        many = FRESH_MAX + 200 if fog.sanitized() else 2000
+        gates = {False: self.g, True: self.gateway(True)}
+        for kind in agents.KINDS:
+            with self.subTest(kind=kind):
+                a = self.agent(self.url(kind, gates["websockss" in kind]))
+                sockets = [self.keep(fog.connect(a.socks)) for _ in range(many)]
+                for s in sockets:
+                    s.sendall(b"\x05\x01\x00" +
+                              agents.websocks.socks_request("127.0.0.1", self.at.port) + b"hello")
+                for s in sockets:
+                    self.assertEqual(targets.read_exactly(s, 12)[:4], b"\x05\x00\x05\x00")
+                    self.assertEqual(targets.read_exactly(s, 5), b"hello")
+                now = a.counters()
+                self.assertGreater(now["agent.queued"], 0)
+                self.assertEqual((now["agent.failed"], now["agent.retried"]), (0, 0))
+                for s in sockets:
+                    s.close()
+                self.assertIsNone(a.stop())
+
     def test_so_many_ask_for_the_script_at_once(self):
         a = self.agent(self.url("websocks:kcp", self.g))
         slow = [self.keep(fog.connect(a.pac)) for _ in range(PACS_MAX)]

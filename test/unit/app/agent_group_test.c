@@ -19,7 +19,7 @@
  * with `rep`, as far as they are told to. */
 
 #define SERVERS 3
-#define PEERS 64
+#define PEERS 1024
 #define UPGRADED                                                                                   \
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"            \
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: socks5\r\n\r\n"
@@ -56,7 +56,7 @@ listen_somewhere(struct played *s)
     sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(s->listener, sa, len), 0);
-    assert_int_equal(listen(s->listener, 64), 0);
+    assert_int_equal(listen(s->listener, 1024), 0);
     assert_int_equal(getsockname(s->listener, sa, &len), 0);
     fcntl(s->listener, F_SETFL, O_NONBLOCK);
     return ntohs(sin.sin_port);
@@ -337,6 +337,151 @@ a_forgotten_request_hears_nothing(void **state)
     assert_int_equal(k.done, 0);
 }
 
+/* --------------------------------------------------------------------------------------- bursts */
+
+static struct asker many[LINES_NEW_MAX + REQUESTS_QUEUED_MAX + 1];
+
+static void
+ask_many(size_t from, size_t to)
+{
+    struct dest d = {.kind = DEST_IP4, .ip = {192, 0, 2, 1}, .port = 80};
+    for (size_t i = from; i < to; i++) {
+        memset(&many[i], 0, sizeof many[i]);
+        fogi_group_ask(&g, &many[i].rq, &d, on_done, &many[i]);
+    }
+}
+
+static void
+forget_many(size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        fogi_request_forget(&many[i].rq);
+}
+
+static size_t
+n_done(size_t n)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < n; i++)
+        done += many[i].done;
+    return done;
+}
+
+static void
+at_most_128_lines_are_made_to_a_server_and_the_next_request_waits(void **state)
+{
+    (void)state;
+    servers[0].mute = true;
+    begin(1, 0);
+    ask_many(0, LINES_NEW_MAX);
+    assert_int_equal(g.fars[0].n_new, LINES_NEW_MAX);
+    assert_int_equal(g.n_queued, 0);
+    ask_many(LINES_NEW_MAX, LINES_NEW_MAX + 1);
+    assert_int_equal(g.fars[0].n_new, LINES_NEW_MAX);
+    assert_int_equal(g.n_queued, 1);
+    assert_int_equal(a.n.queued, 1);
+    fogi_request_forget(&many[0].rq); /* room */
+    turns(1);
+    assert_int_equal(g.fars[0].n_new, LINES_NEW_MAX);
+    assert_int_equal(g.n_queued, 0);
+    forget_many(LINES_NEW_MAX + 1);
+    assert_int_equal(g.fars[0].n_new, 0);
+}
+
+static void
+a_burst_is_served_in_its_order(void **state)
+{
+    (void)state;
+    enum { N = 4 * LINES_NEW_MAX };
+    begin(1, 10);
+    ask_many(0, N);
+    unsigned waits = g.n_queued;
+    assert_in_range(waits, 1, N - LINES_NEW_MAX);
+    for (int i = 0; i < 2000 && n_done(N) < N; i++) {
+        turns(1);
+        bool one_waits = false;
+        for (size_t k = 0; k < N; k++) { /* nobody is overtaken by one that came later */
+            assert_true(!one_waits || many[k].rq.queued);
+            one_waits = many[k].rq.queued;
+        }
+        assert_true(g.fars[0].n_new <= LINES_NEW_MAX);
+    }
+    assert_int_equal(n_done(N), N);
+    for (size_t k = 0; k < N; k++)
+        assert_int_equal(many[k].rep, SOCKS_OK);
+    assert_int_equal(a.n.queued, waits);
+    assert_int_equal(a.n.failed, 0);
+}
+
+static void
+at_most_4096_requests_wait_for_room(void **state)
+{
+    (void)state;
+    enum { N = LINES_NEW_MAX + REQUESTS_QUEUED_MAX };
+    servers[0].mute = true;
+    begin(1, 0);
+    ask_many(0, N);
+    turns(2);
+    assert_int_equal(g.n_queued, REQUESTS_QUEUED_MAX);
+    assert_int_equal(a.n.limit_queued_hit, 0);
+    ask_many(N, N + 1);
+    turns(2);
+    assert_int_equal(many[N].done, 1);
+    assert_int_equal(many[N].rep, SOCKS_GENERAL);
+    assert_int_equal(a.n.limit_queued_hit, 1);
+    assert_int_equal(n_done(N), 0);
+    forget_many(N);
+    assert_int_equal(g.n_queued, 0);
+}
+
+static void
+nobody_waits_for_room_for_ever(void **state)
+{
+    (void)state;
+    enum { N = LINES_NEW_MAX + 2 };
+    servers[0].mute = true;
+    begin(1, 0);
+    ask_many(0, N);
+    assert_int_equal(g.n_queued, 2);
+    many[N - 2].rq.since -= REQUEST_ROOM; /* so long ago */
+    fogi_alarm_set(&g.hold, 0);
+    turns(3);
+    assert_int_equal(n_done(N), 1);
+    assert_int_equal(many[N - 2].rep, SOCKS_GENERAL);
+    assert_int_equal(a.n.limit_room_hit, 1);
+    assert_int_equal(g.n_queued, 1);
+    forget_many(N);
+}
+
+static void
+a_full_server_is_waited_for_while_the_other_is_down(void **state)
+{
+    (void)state;
+    servers[0].mute = true;
+    begin(2, 0);
+    fogi_far_is_mute(&g.fars[1], "of the test");
+    ask_many(0, LINES_NEW_MAX + 1);
+    assert_int_equal(g.fars[0].n_new, LINES_NEW_MAX);
+    assert_int_equal(g.fars[1].n_new, 0);
+    assert_int_equal(g.n_queued, 1);
+    forget_many(LINES_NEW_MAX + 1);
+}
+
+static void
+a_pool_that_has_stood_is_filled_as_fast_as_it_is_emptied(void **state)
+{
+    (void)state;
+    begin(1, 10);
+    assert_true(g.n_making <= LINES_MAKING_MAX);
+    turns(60);
+    assert_int_equal(g.n_ready, 10);
+    servers[0].mute = true;
+    ask_many(0, 10);
+    turns(2);
+    assert_int_equal(g.n_making, 10);
+    forget_many(10);
+}
+
 int
 main(void)
 {
@@ -351,6 +496,12 @@ main(void)
         TEST(a_failure_pauses_the_pool),
         TEST(a_silent_server_is_left_in_seconds),
         TEST(a_forgotten_request_hears_nothing),
+        TEST(at_most_128_lines_are_made_to_a_server_and_the_next_request_waits),
+        TEST(a_burst_is_served_in_its_order),
+        TEST(at_most_4096_requests_wait_for_room),
+        TEST(nobody_waits_for_room_for_ever),
+        TEST(a_full_server_is_waited_for_while_the_other_is_down),
+        TEST(a_pool_that_has_stood_is_filled_as_fast_as_it_is_emptied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
