@@ -23,6 +23,8 @@ struct copy {
 struct copies {
     struct copy list[COPIES_MAX];
     uint8_t head, n;
+    bool at_leisure;      /* when `said` left, the pacer had held nothing back           */
+    uint32_t said;        /* sn: when the one before it left, there was no more to say   */
     struct bucket favour; /* bytes that copies of tails may cost */
 };
 

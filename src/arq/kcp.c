@@ -481,6 +481,7 @@ fog_kcp_new(struct fog_arq **a, const struct fog_kcp_options *o, const struct fo
         .validated = !o->validate,
     };
     fogi_snd_init(&k->snd, o->snd_sn);
+    k->copies.said = o->snd_sn;
     fogi_txlog_init(&k->log, o->ts_base, o->snd_wnd);
     fogi_loss_init(&k->loss, o->reorder_segs, o->validate);
     k->loss.now = now;

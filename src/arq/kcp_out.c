@@ -19,6 +19,7 @@
 #define TAIL_PART 12
 #define TAIL_LOSS 0.01
 #define TAIL_LOSS_MANY 0.05
+#define SHORT_SEGS 16          /* a short answer: no more are on their way */
 #define RETRY_AFTER FOG_MS(10) /* when memory was short */
 
 /* WASK and WINS carry an sn that nobody can have sent yet, so that they never seem to name a
@@ -181,19 +182,35 @@ copy_repair(struct kcp *k, uint32_t sn, fog_time now)
         fogi_copies_add(&k->copies, sn, snd_at(&k->snd, sn)->tx, now + later);
 }
 
-/* Nothing follows the newest segment that could tell its loss soon: where some are lost, it leaves
- * again, and once more where many are. */
+/* Whether sn, not sent more often than the losses seen call for, is worth a copy. */
 static void
-copy_tail(struct kcp *k, uint32_t sn, fog_time now)
+copy_favoured(struct kcp *k, uint32_t sn, fog_time now)
 {
     const struct snd_seg *g = snd_at(&k->snd, sn);
     double p = cc_seen_loss(&k->cc);
     unsigned most = p > TAIL_LOSS_MANY ? 2 : p > TAIL_LOSS ? 1 : 0;
-    if (k->o.cc == FOG_CC_CLASSIC || k->snd.n_lost > 0 || snd_queued(&k->snd) > 0 ||
-        sn + 1 != k->snd.next || g->sends > most || k->loss.backoff > 0)
+    if (k->o.cc == FOG_CC_CLASSIC || k->loss.backoff > 0 || g->sends > most)
         return;
     if (bucket_take(&k->copies.favour, FOG_KCP_HEADER + (uint32_t)g->len, now))
         fogi_copies_add(&k->copies, sn, g->tx, now + k->rtt.srtt_us / TAIL_PART);
+}
+
+/* The newest segment is the last that there is to say for now. Nothing follows it that could tell
+ * its loss soon; and of a short answer each segment that is lost holds up the whole for a round
+ * trip. Where some are lost they leave again, and once more where many are. */
+static void
+copy_tail(struct kcp *k, fog_time now)
+{
+    uint32_t said = k->copies.said;
+    uint32_t from = k->snd.next - said < snd_span(&k->snd) ? said : k->snd.una;
+    if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0)
+        return;
+    k->copies.said = k->snd.next;
+    if (k->snd.flight > SHORT_SEGS || !k->copies.at_leisure)
+        from = k->snd.next - 1;
+    for (uint32_t sn = from; sn != k->snd.next; sn++)
+        if (snd_at(&k->snd, sn)->state == SND_FLYING)
+            copy_favoured(k, sn, now);
 }
 
 /* Copies that are due, unless their segment has arrived or was sent again meanwhile. They do not
@@ -212,7 +229,8 @@ put_copies(struct kcp *k, struct writer *w, fog_time now)
         put_push(k, w, c.sn, now);
         w->copied += g->len;
         k->n.redundant++;
-        copy_tail(k, c.sn, now);
+        if (c.sn + 1 == k->snd.next || k->snd.flight <= SHORT_SEGS)
+            copy_favoured(k, c.sn, now);
     }
 }
 
@@ -254,9 +272,11 @@ put_new(struct kcp *k, struct writer *w, fog_time now)
             return;
         if (k->snd.flight == 0)
             k->waiting_since = now;
+        if (k->copies.said == k->snd.next)
+            k->copies.at_leisure = pace_at_leisure(&k->pace);
         uint32_t sn = fogi_snd_cut(&k->snd, payload_at(w), (uint16_t)len);
         put_push(k, w, sn, now);
-        copy_tail(k, sn, now);
+        copy_tail(k, now);
         kcp_count(k, &k->n_first);
     }
 }

@@ -51,6 +51,14 @@ pace_within(const struct pace *p, fog_time us)
     return p->limited ? (size_t)((uint64_t)p->bucket.per_s * (uint64_t)us / 1000000) : SIZE_MAX;
 }
 
+/** Whether half of all that can be saved up is, as far as was last looked: little was sent lately.
+ */
+static inline bool
+pace_at_leisure(const struct pace *p)
+{
+    return pace_saved(p) >= p->bucket.burst / 2;
+}
+
 /** When the next datagram may leave; a time in the past means now. O(1). */
 fog_time fogi_pace_when(const struct pace *p);
 

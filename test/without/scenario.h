@@ -32,6 +32,7 @@ double one_answer(uint64_t seed);
 double shallow_queue(uint64_t seed);
 double talk(uint64_t seed);
 double words(uint64_t seed);
+double short_answers(uint64_t seed);
 double small_window(uint64_t seed);
 double dear_copies(uint64_t seed);
 double told_rate(uint64_t seed);

@@ -37,6 +37,7 @@ enum mechanism {
     /* sending */
     OFF_PACE,    /* all that may leave leaves at once                                           */
     OFF_COPIES,  /* nothing is sent again before it is known to be lost                         */
+    OFF_SHORT,   /* only the last segment of a short answer is                                  */
     OFF_SPARE,   /* nor is a repair sent twice where the window has no room for its loss        */
     OFF_CEILING, /* copies cost what they cost                                                  */
     OFF_FIXED,   /* no fixed rate: the model in its place                                       */

@@ -46,6 +46,7 @@ static const struct row rows[] = {
     {"pacing", OFF_PACE, "a queue of 10 ms: dropped", "%", shallow_queue, AT_MOST, 2},
     {"copies", OFF_COPIES, "200 bytes after 300 KB, 10 % loss: 95th percentile", "RTT", words, AT_MOST, 0.8},
     {"copies of talk", OFF_COPIES, "64 bytes alone, 10 % loss: 99th percentile", "RTT", talk, AT_MOST, 1.25},
+    {"copies of the short", OFF_SHORT, "4 KB asked for, alone, 5 % loss: 95th percentile", "RTT", short_answers, AT_MOST, 1.25},
     {"copies of repairs", OFF_SPARE, "vproxy's window, 20 % loss: share of the link", "%", small_window, AT_LEAST, 43},
     {"ceiling of copies", OFF_CEILING, "a message each 2 ms, 10 % loss: copies", "/RTT", dear_copies, AT_MOST, 17},
     {"fixed rate", OFF_FIXED, "20 Mbit/s told, 5 % loss: off by", "%", told_rate, AT_MOST, 3},

@@ -19,19 +19,33 @@ __wrap_fogi_pace_set(struct pace *p, uint64_t rate, fog_time now)
     __real_fogi_pace_set(p, without(OFF_PACE) ? 0 : rate, now);
 }
 
-/* Whether what is copied is the last that there is to say. */
-static bool
-is_tail(const struct copies *c)
+static const struct snd *
+snd_of(const struct copies *c)
 {
     const void *k = (const char *)c - offsetof(struct kcp, copies);
-    return snd_queued(&((const struct kcp *)k)->snd) == 0;
+    return &((const struct kcp *)k)->snd;
+}
+
+/* Whether there is nothing to say but what has left. */
+static bool
+is_all(const struct copies *c)
+{
+    return snd_queued(snd_of(c)) == 0;
+}
+
+static bool
+is_off(const struct copies *c, uint32_t sn)
+{
+    if (!is_all(c))
+        return without(OFF_SPARE);
+    return without(OFF_SHORT) && sn + 1 != snd_of(c)->next;
 }
 
 STAND_IN(fogi_copies_add);
 void
 __wrap_fogi_copies_add(struct copies *c, uint32_t sn, uint32_t tx, fog_time due)
 {
-    if (!without(OFF_COPIES) && (is_tail(c) || !without(OFF_SPARE)))
+    if (!without(OFF_COPIES) && !is_off(c, sn))
         __real_fogi_copies_add(c, sn, tx, due);
 }
 
