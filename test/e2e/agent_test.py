@@ -556,6 +556,50 @@ class LifeTest(agents.Test):
                 s.close()
                 self.assertEqual(a.wait(), 0)
 
+    def test_a_gateway_takes_another_certificate(self):
+        target = self.target(targets.echo)
+        g = self.gateway(True)
+        ca = {"cacerts": {"path": self.tls_file("ca.pem")}, "cert": {"verify": True}}
+        streams, all_of_them = [], []
+        for kind in ("websockss", "websockss:kcp"):
+            a = self.agent(self.url(kind, g, "localhost"), **ca)
+            streams.append(self.socks5(a, "127.0.0.1", target.port)[0])
+            all_of_them.append(a)
+        for name in ("pem", "key"):
+            shutil.copy(os.path.join(agents.websocks.DATA, "second." + name),
+                        self.tls_file("server." + name))
+        g.signal(signal.SIGHUP)
+        g.wait_log("reload: done")
+        for s in streams:
+            s.sendall(b"still here")
+            self.assertEqual(targets.read_exactly(s, 10), b"still here")
+        for a in all_of_them:  # more than the pool had: some see the new one
+            for _ in range(2 * agents.POOL):
+                self.assertEqual(self.socks5(a, "127.0.0.1", target.port)[1], OK)
+            self.assertEqual(a.counters()["agent.lines_failed"], 0)
+        s = self.keep(agents.websocks.tls(fog.connect(g.port), name="second.example"))
+        self.assertIn(("DNS", "second.example"), s.getpeercert()["subjectAltName"])
+
+    def test_a_gateway_that_drains_is_left(self):
+        target = self.target(targets.echo)
+        for kind in ("websocks", "websocks:kcp"):
+            with self.subTest(kind=kind):
+                one, two = self.gateway(), self.gateway()
+                a = self.agent(self.url(kind, one), self.url(kind, two))
+                held = [self.socks5(a, "127.0.0.1", target.port)[0] for _ in range(6)]
+                one.signal(signal.SIGTERM)
+                one.wait_log("draining: [1-9]")
+                for i in range(20):
+                    begin = time.monotonic()
+                    self.assertEqual(self.socks5(a, "127.0.0.1", target.port)[1], OK, i)
+                    self.assertLess(time.monotonic() - begin, 4, i)
+                for s in held:  # on either gateway
+                    s.sendall(b"hello")
+                    self.assertEqual(targets.read_exactly(s, 5), b"hello")
+                    s.close()
+                self.assertEqual(one.wait(), 0)
+                self.assertEqual(self.socks5(a, "127.0.0.1", target.port)[1], OK)
+
     def test_an_end_with_everything_open(self):
         target = self.target(targets.echo)
         a = self.agent(*[self.url(kind, self.gateway(tls)) for tls in (False, True)
