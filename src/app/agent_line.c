@@ -104,6 +104,8 @@ answered(struct line *l, int rep)
     if (c) {
         l->c = NULL;
         fogi_channel_own(c, NULL, NULL);
+        if (l->far->conf->tls)
+            fogi_channel_tls_peer(c, l->ws.foggara ? TLS_PEER_FOGGARA : TLS_PEER_VPROXY);
     }
     fogi_request_answered(l, c, rep);
 }

@@ -22,12 +22,14 @@ struct tls {
     size_t head, tail;
     struct mem mem;
     struct bytes waiting; /* encrypted, and not taken below yet                                 */
-    bool eof;             /* close_notify came                                                  */
-    bool finished, told;  /* an end is wanted; close_notify was written                         */
-    bool offered;         /* a session that was kept                                            */
-    bool counted;         /* the handshake is done                                              */
-    char *server, *name;  /* its session is kept under; NULL: it is not                         */
-    size_t key_len;       /* bytes of both, which stand together                                */
+    enum tls_peer peer;
+    bool cut;            /* the channel below has ended, and TLS not before it                 */
+    bool eof;            /* the peer has ended in its way                                      */
+    bool finished, told; /* an end is wanted; what TLS has to say of it was written            */
+    bool offered;        /* a session that was kept                                            */
+    bool counted;        /* the handshake is done                                              */
+    char *server, *name; /* its session is kept under; NULL: it is not                         */
+    size_t key_len;      /* bytes of both, which stand together                                */
 };
 
 static const struct channel_ops tls_ops;
@@ -56,6 +58,7 @@ bio_read(BIO *b, char *buf, size_t len, size_t *done)
     if (!n) {
         if (!eof)
             BIO_set_retry_read(b);
+        t->cut = eof;
         return 0;
     }
     *done = n < len ? n : len;
@@ -192,6 +195,24 @@ drop_block(struct tls *t)
     t->head = t->tail = 0;
 }
 
+/** Whether a record has begun that is not complete. */
+static bool
+is_within_record(const SSL *ssl)
+{
+    return SSL_has_pending(ssl) || !strcmp(SSL_rstate_string(ssl), "RB");
+}
+
+/** Nothing more comes; whether that is an end depends on who ends how. */
+static void
+ended(struct tls *t)
+{
+    if (t->cut &&
+        (!SSL_is_init_finished(t->ssl) || t->peer == TLS_PEER_FOGGARA || is_within_record(t->ssl)))
+        channel_break(&t->ch, "TLS was cut off");
+    else
+        t->eof = true;
+}
+
 /** Decrypts what came, up to one block. */
 static void
 fill(struct tls *t)
@@ -208,7 +229,7 @@ fill(struct tls *t)
         int ret = SSL_read_ex(t->ssl, t->block + t->tail, BLOCK - t->tail, &n);
         if (ret <= 0) {
             if (SSL_get_error(t->ssl, ret) == SSL_ERROR_ZERO_RETURN)
-                t->eof = true;
+                ended(t);
             else
                 broke(t, ret);
             break;
@@ -271,10 +292,14 @@ tell_end(struct tls *t)
         return;
     if (!SSL_is_init_finished(t->ssl))
         return; /* not before there is something to end */
-    ERR_clear_error();
-    int ret = SSL_shutdown(t->ssl);
-    if (ret < 0)
-        broke(t, ret);
+    if (t->peer == TLS_PEER_VPROXY) {
+        SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
+    } else {
+        ERR_clear_error();
+        int ret = SSL_shutdown(t->ssl);
+        if (ret < 0)
+            broke(t, ret);
+    }
     t->told = true;
 }
 
@@ -478,4 +503,15 @@ bool
 fogi_channel_tls_is_ready(const struct channel *c)
 {
     return SSL_is_init_finished(((const struct tls *)(const void *)c)->ssl);
+}
+
+void
+fogi_channel_tls_peer(struct channel *c, enum tls_peer peer)
+{
+    struct tls *t = tls_of(c);
+    t->peer = peer;
+    if (t->eof && t->cut && peer == TLS_PEER_FOGGARA) {
+        t->eof = false; /* it had come before it was known whose it is */
+        ended(t);
+    }
 }

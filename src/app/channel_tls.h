@@ -2,8 +2,16 @@
  *
  * channel_tls.h - TLS over any other channel, as a channel.
  *
- * Decides that an end without close_notify is a broken pipe, not an end (threats S14, P1), and that
- * a finish tells close_notify and then ends the channel below. Refuses to know what is below.
+ * Decides how TLS ends, which depends on the peer:
+ *
+ *     peer      an end below without close_notify          our end
+ *     any       the end, as web servers have it            close_notify, then the end below
+ *     foggara   a broken pipe (threats S14, P1)            the same
+ *     vproxy    the end: it never says close_notify, and   the end below, and nothing said: Java
+ *               would lose all its answers otherwise       would end its own side as well
+ *
+ * Within a record, or within the handshake, an end is a broken pipe for all. Refuses to know what
+ * is below.
  * Invariant: nothing is encrypted while bytes encrypted before wait for the channel below, so at
  * most one record waits; an idle channel holds no record buffers.
  */
@@ -34,6 +42,11 @@ FOG_CHECKED struct channel *fogi_channel_tls_accept(struct process *p, struct ch
 FOG_CHECKED struct channel *fogi_channel_tls_connect(struct process *p, struct channel *below,
                                                      struct tls_conf *t, const char *name,
                                                      const char *server);
+
+enum tls_peer { TLS_PEER_ANY, TLS_PEER_FOGGARA, TLS_PEER_VPROXY };
+
+/** The peer has shown who it is; TLS_PEER_ANY before. */
+void fogi_channel_tls_peer(struct channel *c, enum tls_peer peer);
 
 /** Frees c and gives the channel below it, without a word. For one whose handshake failed: what TLS
  *  said of that is on its way already. */

@@ -320,6 +320,8 @@ settle(struct session *s, const struct auth_user *who)
     g->n_settled++;
     g->n.upgraded++;
     snprintf(s->user, sizeof s->user, "%.63s", who->name);
+    if (s->tls)
+        fogi_channel_tls_peer(s->c, s->ws.foggara ? TLS_PEER_FOGGARA : TLS_PEER_VPROXY);
     set_step(s, SESSION_ENGINE, IDLE_TIME);
 }
 

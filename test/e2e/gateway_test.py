@@ -329,6 +329,25 @@ class GatewayTest(fog.Test):
             self.assertEqual(ends.get(timeout=fog.PATIENCE),
                              (b"hello", "EOF" if orderly else "ECONNRESET"))
 
+    def test_a_vproxy_agent_ends_tls_by_an_end_of_tcp_alone(self):
+        ends = queue.Queue()
+
+        def answer_after_end(s):
+            ends.put(targets.read_end(s))
+            s.sendall(b"answer")
+
+        target = self.target(answer_after_end)
+        g = self.gateway(True)
+        raw = self.connect(g)
+        below = socket.socket(fileno=os.dup(raw.fileno()))
+        a = websocks.Agent(self.keep(websocks.tls(raw)))
+        self.assertEqual(a.ask("127.0.0.1", target.port), OK)
+        a.s.sendall(b"hello")
+        below.shutdown(socket.SHUT_WR)
+        below.close()
+        self.assertEqual(ends.get(timeout=fog.PATIENCE), (b"hello", "EOF"))
+        self.assertEqual(targets.read_exactly(a.s, 6), b"answer")
+
     def test_long_and_slow_handshakes_of_tls(self):
         g = self.gateway(True)
         for begun in (b"", b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + b"\x00" * 200000):

@@ -246,31 +246,112 @@ nobody_listens_there(void **state)
     assert_int_equal(connect_err, 1);
 }
 
-/** TLS whose TCP connection ends without close_notify. */
+struct cut {
+    enum tls_peer peer;
+    bool handshake;   /* cut before it is done                    */
+    const char *tail; /* of a record, behind all that is complete */
+    size_t tail_len;
+    bool is_end;
+};
+
 static void
-a_cut_off_tls_stream_is_no_end(void **state)
+cut_off(const struct cut *cut)
 {
-    (void)state;
     struct channel *ca, *cb;
     struct tls_conf *client = rig_client_conf(true), *server = rig_server_conf("server");
     int fds[2], copy;
     rig_tcp_pair(fds);
     copy = dup(fds[0]);
+    a = (struct user){.to_write = cut->handshake ? 0 : 1000};
+    b = (struct user){.to_write = 0};
     assert_int_equal(fogi_channel_tcp_open(&ca, &p, fds[0]), 0);
     assert_int_equal(fogi_channel_tcp_open(&cb, &p, fds[1]), 0);
-    a.to_write = 1000;
+    rig_own(&a, cut->handshake ? ca : fogi_channel_tls_connect(&p, ca, client, "localhost", NULL));
+    rig_own(&b, fogi_channel_tls_accept(&p, cb, server));
+    rig_until(b_has_all, "the bytes were there");
+    fogi_channel_tls_peer(b.c, cut->peer);
+    assert_int_equal(write(copy, cut->tail, cut->tail_len), cut->tail_len);
+    shutdown(copy, SHUT_WR);
+    rig_until(cut->is_end ? b_ended : b_broke, "the cut was seen");
+    assert_int_equal(b.eof, cut->is_end);
+    assert_int_equal(b.broke, !cut->is_end);
+    close(copy);
+    drop_both();
+    fogi_tls_free(client);
+    fogi_tls_free(server);
+}
+
+/** A vproxy peer never says close_notify: its FIN alone was taken for a broken pipe, and every end
+ *  of its streams became a reset. */
+static void
+who_may_end_tls_without_close_notify(void **state)
+{
+    (void)state;
+    static const struct cut rows[] = {
+        {TLS_PEER_FOGGARA, false, "", 0, false},
+        {TLS_PEER_VPROXY, false, "", 0, true},
+        {TLS_PEER_ANY, false, "", 0, true},
+        {TLS_PEER_VPROXY, false, "\x17\x03", 2, false},
+        {TLS_PEER_VPROXY, false, "\x17\x03\x03\x00\x40", 5, false},
+        {TLS_PEER_VPROXY, false, "\x17\x03\x03\x00\x40kept", 9, false},
+        {TLS_PEER_ANY, false, "\x17\x03\x03\x00\x40kept", 9, false},
+        {TLS_PEER_ANY, true, "", 0, false},
+        {TLS_PEER_ANY, true, "\x16\x03\x01", 3, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        print_message("row %zu\n", i);
+        cut_off(&rows[i]);
+    }
+}
+
+/** What it is read as before it is known whose it is, is read again then. */
+static void
+a_cut_that_came_before_the_peer_was_known(void **state)
+{
+    (void)state;
+    struct channel *ca, *cb;
+    struct tls_conf *client = rig_client_conf(true), *server = rig_server_conf("server");
+    const void *at;
+    size_t len;
+    int fds[2], copy;
+    bool eof;
+    rig_tcp_pair(fds);
+    copy = dup(fds[0]);
+    a.to_write = 10;
+    assert_int_equal(fogi_channel_tcp_open(&ca, &p, fds[0]), 0);
+    assert_int_equal(fogi_channel_tcp_open(&cb, &p, fds[1]), 0);
     rig_own(&a, fogi_channel_tls_connect(&p, ca, client, "localhost", NULL));
     rig_own(&b, fogi_channel_tls_accept(&p, cb, server));
     rig_until(b_has_all, "the bytes were there");
     shutdown(copy, SHUT_WR);
-    rig_until(b_broke, "the cut was seen");
-    assert_false(b.eof);
-    print_message("it says: %s\n", b.c->why);
+    rig_until(b_ended, "the end was seen");
+    fogi_channel_tls_peer(b.c, TLS_PEER_FOGGARA);
+    assert_int_equal(channel_peek(b.c, &at, &len, &eof), FOG_E_RESET);
     close(copy);
-    rig_drop(&a);
-    rig_drop(&b);
+    drop_both();
     fogi_tls_free(client);
     fogi_tls_free(server);
+}
+
+/** Told close_notify, Java ends its own side as well: a vproxy server lost every answer that came
+ *  behind a half-close. */
+static void
+our_end_of_tls_says_nothing_to_vproxy(void **state)
+{
+    (void)state;
+    static const enum tls_peer peers[] = {TLS_PEER_ANY, TLS_PEER_FOGGARA, TLS_PEER_VPROXY};
+    for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+        bool told = peers[i] != TLS_PEER_VPROXY;
+        a = (struct user){.to_write = 1000};
+        b = (struct user){.to_write = 0};
+        rig_join(&a, &b, true);
+        rig_until(b_has_all, "the bytes were there");
+        fogi_channel_tls_peer(a.c, peers[i]);
+        fogi_channel_tls_peer(b.c, TLS_PEER_FOGGARA); /* insists on close_notify */
+        assert_int_equal(channel_finish(a.c), 0);
+        rig_until(told ? b_ended : b_broke, "the end was seen");
+        drop_both();
+    }
 }
 
 static void
@@ -384,7 +465,10 @@ main(void)
         BOTH(an_idle_channel_holds_no_buffer),
         BOTH(a_channel_ends_at_any_moment),
         cmocka_unit_test_setup_teardown(nobody_listens_there, setup, rig_teardown),
-        cmocka_unit_test_setup_teardown(a_cut_off_tls_stream_is_no_end, setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(who_may_end_tls_without_close_notify, setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(a_cut_that_came_before_the_peer_was_known, setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(our_end_of_tls_says_nothing_to_vproxy, setup, rig_teardown),
         cmocka_unit_test_setup_teardown(certificates_are_checked, setup, rig_teardown),
         cmocka_unit_test_setup_teardown(files_are_read_or_explained, setup, rig_teardown),
     };
