@@ -279,6 +279,36 @@ passwords_have_a_worth(void **state)
 }
 
 static void
+every_list_has_its_end(void **state)
+{
+    static const struct {
+        const char *key, *before, *after, *says;
+        int most;
+    } lists[] = {{"auth", "u", ":" STRONG, "more than 1024 users", GATEWAY_USERS_MAX},
+                 {"certpem", "c", ".pem", "more than 16 files", GATEWAY_CERTS_MAX},
+                 {"allow", "'fd00::", "'", "too many entries", POLICY_NETS_MAX},
+                 {"deny", "':", "'", "too many entries", POLICY_PORTS_MAX}};
+    const size_t cap = 64 * 1024;
+    char *text = malloc(cap);
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        for (int more = 0; more < 2; more++) {
+            struct gateway_conf *c;
+            size_t len = (size_t)snprintf(text, cap, "%s = [", lists[i].key);
+            for (int k = 1; k <= lists[i].most + more; k++)
+                len += (size_t)snprintf(text + len, cap - len, "%s%d%s, ", lists[i].before, k,
+                                        lists[i].after);
+            (void)snprintf(text + len, cap - len, "]");
+            (void)parse(&c, text);
+            assert_int_equal(strstr(rep.errors.text, lists[i].says) != NULL, more);
+            fogi_gateway_conf_free(c);
+        }
+    }
+    free(text);
+}
+
+static void
 the_help_fits_80_columns(void **state)
 {
     char buf[8192];
@@ -312,6 +342,7 @@ main(void)
         cmocka_unit_test(a_password_is_in_no_message),
         cmocka_unit_test(a_wrong_word_is_named),
         cmocka_unit_test(passwords_have_a_worth),
+        cmocka_unit_test(every_list_has_its_end),
         cmocka_unit_test(the_help_fits_80_columns),
         cmocka_unit_test(words_are_told_from_commands),
     };
