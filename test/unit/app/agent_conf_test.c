@@ -504,7 +504,7 @@ a_file_is_recognised(void **state)
 }
 
 static void
-groups_users_and_servers_have_their_ends(void **state)
+groups_users_servers_and_lists_have_their_ends(void **state)
 {
     size_t cap = 64 * 1024, len = 0;
     char *text = malloc(cap);
@@ -535,6 +535,13 @@ groups_users_and_servers_have_their_ends(void **state)
         (void)snprintf(text + len, cap - len, "proxy.server.list.end\n");
         (void)parse(&c, text);
         assert_int_equal(strstr(rep.errors.text, "more than 256 servers") != NULL, more);
+
+        len = (size_t)snprintf(text, cap, "proxy.domain.list.start\n");
+        for (int i = 0; i < RULES_ABP_MAX + more; i++)
+            len += (size_t)snprintf(text + len, cap - len, "[list.txt]\n");
+        (void)snprintf(text + len, cap - len, "proxy.domain.list.end\n");
+        (void)parse(&c, text);
+        assert_int_equal(strstr(rep.errors.text, "more than 16 files in one list") != NULL, more);
     }
     free(text);
 }
@@ -554,7 +561,7 @@ main(void)
         cmocka_unit_test(a_wrong_option_is_named),
         cmocka_unit_test(the_help_fits_80_columns),
         cmocka_unit_test(a_file_is_recognised),
-        cmocka_unit_test(groups_users_and_servers_have_their_ends),
+        cmocka_unit_test(groups_users_servers_and_lists_have_their_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
