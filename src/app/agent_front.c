@@ -139,17 +139,17 @@ static void
 log_front(const struct front *f, enum log_at level, const char *what)
 {
     char peer[ADDR_TEXT_MAX], to[DEST_TEXT_MAX];
-    const char *by = f->rq.by ? f->rq.by->conf->url : NULL;
+    const char *way = f->rq.by ? " by " : f->group ? " by group " : " directly";
+    const char *by = f->rq.by ? f->rq.by->conf->url : f->group ? f->group->conf->name : "";
     if (!fogi_log_on(level))
         return;
     fogi_addr_text(&f->peer, peer);
     fogi_dest_text(&f->dest, to);
     if (level == LOG_AT_DEBUG)
-        fogi_log(level, "request " STREAM_LINE, (unsigned long long)f->id, peer, to,
-                 by ? " by " : "", by ? by : " directly", what);
+        fogi_log(level, "request " STREAM_LINE, (unsigned long long)f->id, peer, to, way, by, what);
     else
-        LOG_LIMITED(level, "request " STREAM_LINE, (unsigned long long)f->id, peer, to,
-                    by ? " by " : "", by ? by : " directly", what);
+        LOG_LIMITED(level, "request " STREAM_LINE, (unsigned long long)f->id, peer, to, way, by,
+                    what);
 }
 
 /* ------------------------------------------------------------------------------------- joining

@@ -260,6 +260,7 @@ class GroupTest(agents.Test):
         begin = time.monotonic()
         self.assertEqual(self.socks5(a, "127.0.0.1", 80)[1], GENERAL)
         self.assertLess(time.monotonic() - begin, 8)
+        self.assertIn("to 127.0.0.1:80 by group DEFAULT: no server of its group is up", a.log())
 
     def test_a_request_waits_for_a_tunnel_that_comes_up(self):
         target = self.target(targets.echo)
