@@ -11,6 +11,7 @@ import time
 
 import agents
 import fog
+import relay
 import targets
 import websocks
 from agents import DENIED, GENERAL, HOST_UNREACHABLE, OK, REFUSED
@@ -123,6 +124,36 @@ class KindsTest(agents.Test):
             self.assertEqual(rep, OK)
             s.sendall(b"x")
             self.assertEqual(targets.read_end(s), (b"", "ECONNRESET"))
+
+
+class LatencyTest(agents.Test):
+    RTT = 0.4
+
+    def fetch(self, a, port, http):
+        begin = time.monotonic()
+        if http:
+            s = fog.connect(a.http)
+            s.sendall(f"GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        else:
+            s, rep = agents.socks5(a.socks, "127.0.0.1", port)
+            self.assertEqual(rep, OK)
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        with s:
+            self.assertTrue(targets.read_end(s)[0].endswith(b"<p>home</p>\n"))
+        return time.monotonic() - begin
+
+    def test_round_trips_of_a_request_when_the_pool_is_warm(self):
+        """Directly it would be two: one to connect, one for the page. TLS costs none."""
+        origin = self.origin()
+        for kind in ("websocks:kcp", "websockss:kcp"):
+            g = self.gateway("websockss" in kind)
+            link = self.keep(relay.Relay(g.port, delay=self.RTT / 2))
+            a = self.agent(self.url(kind, link.port), pool=10)
+            for http, trips in ((False, 2), (True, 1)):
+                with self.subTest(kind=kind, http=http):
+                    best = min(self.fetch(a, origin.port, http) for _ in range(4))
+                    self.assertGreater(best, trips * self.RTT)
+                    self.assertLess(best, (trips + 0.5) * self.RTT)
 
 
 class HttpTest(agents.Test):
