@@ -72,6 +72,8 @@ make_answer(struct pac *p)
     uint16_t socks5 = c->socks5.port ? c->socks5.port : c->mixed.port;
     uint16_t http = c->http.port ? c->http.port : c->mixed.port;
     host_of(p, &host);
+    if (c->n_users && http)
+        socks5 = 0; /* browsers log in over HTTP, not over SOCKS5 */
     size_t len = fogi_pac_script(script, &host, socks5, http);
     bool no_body = fogi_text_is(fogi_head_method(&p->head), "HEAD");
     p->len = (size_t)snprintf(p->said, sizeof p->said,

@@ -509,6 +509,8 @@ class LifeTest(agents.Test):
             s.close()
         self.assertEqual(a.counters()["agent.bad_logins"], 3)
         self.assertNotIn("sesame", a.log())
+        _, script = agents.curl(f"http://localhost:{a.pac}/")
+        self.assertIn(f'"PROXY localhost:{a.http}"'.encode(), script)  # which browsers can log in to
 
     def test_wrong_logins_wait_and_right_ones_do_not(self):
         target = self.target(targets.echo)
