@@ -390,5 +390,13 @@ fogi_loop_random(struct loop *l, void *buf, size_t len)
 const char *
 fogi_io_text(int err)
 {
-    return err > -1000 ? strerror(-err) : uv_strerror(err); /* names have numbers of libuv's own */
+    switch (err) { /* names have numbers of libuv's own */
+    case UV_EAI_AGAIN:
+        return "no answer from the name servers";
+    case UV_EAI_NODATA:
+    case UV_EAI_NONAME:
+        return "no such name";
+    default:
+        return err > -1000 ? strerror(-err) : uv_strerror(err);
+    }
 }
