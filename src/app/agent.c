@@ -2,9 +2,9 @@
  *
  * agent.c - the life of an agent: reload, drain.
  *
- * Decides what a reload may change: rules, users, passwords; not sockets and not servers. Refuses
- * to know what is said on connections. Invariant: the groups are those of the configuration the
- * agent was started with, and every later one has the same groups.
+ * Decides what a reload may change: everything but the listeners, all of it or nothing. Refuses to
+ * know what is said on connections, and how groups change. Invariant: the groups are those of the
+ * configuration in force, in its order.
  */
 #include "app/agent_int.h"
 
@@ -27,7 +27,7 @@ drain(void *self)
     fogi_fronts_end(a, false);
     fogi_pacs_end(a);
     for (size_t i = 0; i < a->n_groups; i++)
-        fogi_group_drain(&a->groups[i]);
+        fogi_group_drain(a->groups[i]);
 }
 
 static bool
@@ -35,7 +35,10 @@ is_busy(const void *self)
 {
     const struct agent *a = self;
     for (size_t i = 0; i < a->n_groups; i++)
-        if (fogi_group_is_busy(&a->groups[i]))
+        if (fogi_group_is_busy(a->groups[i]))
+            return true;
+    for (struct list *i = a->leaving.next; i != &a->leaving; i = i->next)
+        if (fogi_group_is_busy(list_entry(i, struct group, link)))
             return true;
     return false;
 }
@@ -48,32 +51,8 @@ stop(void *self)
     fogi_fronts_end(a, true);
     a->p->loop.resumed = NULL;
     pump_cancel(&a->resumed);
-    for (size_t i = 0; i < a->n_groups; i++)
-        fogi_group_stop(&a->groups[i]);
+    fogi_groups_stop(a);
     fogi_reacher_deinit(&a->reacher);
-}
-
-static bool
-same_group(const struct agent_group *x, const struct agent_group *y)
-{
-    if (strcmp(x->name, y->name) != 0 || x->n_servers != y->n_servers)
-        return false;
-    for (size_t i = 0; i < x->n_servers; i++)
-        if (strcmp(x->servers[i].url, y->servers[i].url) != 0 ||
-            x->servers[i].weight != y->servers[i].weight)
-            return false;
-    return true;
-}
-
-static bool
-same_groups(const struct agent_conf *x, const struct agent_conf *y)
-{
-    if (x->n_groups != y->n_groups)
-        return false;
-    for (size_t i = 0; i < x->n_groups; i++)
-        if (!same_group(&x->groups[i], &y->groups[i]))
-            return false;
-    return true;
 }
 
 static bool
@@ -93,45 +72,92 @@ fogi_agent_try(const struct agent_conf *c, char why[TLS_ERROR_MAX])
     return true;
 }
 
+/** Takes c and, when that fails, frees it. */
+static bool
+prepare(struct agent *a, struct agent_conf *c)
+{
+    struct groups_plan *plan;
+    struct tls_conf *tls;
+    char why[TLS_ERROR_MAX];
+    if (fogi_groups_plan(&plan, a, c)) {
+        fogi_log(LOG_AT_ERROR, "reload: no memory");
+        fogi_agent_conf_free(c);
+        return false;
+    }
+    if (!make_tls(&tls, c, why)) {
+        fogi_log(LOG_AT_ERROR, "reload: %s", why);
+        fogi_groups_forget(plan);
+        fogi_agent_conf_free(c);
+        return false;
+    }
+    fogi_tls_free(a->tls);
+    a->tls = tls;
+    a->next = c;
+    a->plan = plan;
+    return true;
+}
+
 /** An app_reload_fn: everything is read and made, or nothing changes. */
 static int
 read_again(void *ctx, struct conf *out)
 {
     struct agent *a = ctx;
     struct agent_conf *c;
-    struct tls_conf *tls;
-    char why[TLS_ERROR_MAX];
-    if (a->load(a->load_ctx, &c))
+    if (a->load(a->load_ctx, &c) || !prepare(a, c))
         return 1;
-    if (!same_groups(a->base, c)) {
-        fogi_log(LOG_AT_ERROR,
-                 "reload: groups and servers are changed by a restart; all is as before");
-        fogi_agent_conf_free(c);
-        return 1;
-    }
-    if (!make_tls(&tls, c, why)) {
-        fogi_log(LOG_AT_ERROR, "reload: %s", why);
-        fogi_agent_conf_free(c);
-        return 1;
-    }
-    fogi_tls_free(a->tls);
-    a->tls = tls;
-    a->next = c;
     *out = c->tunnel;
     return 0;
+}
+
+static bool
+same_place(const struct hostport *x, const struct hostport *y)
+{
+    return x->port == y->port && !strcmp(x->host, y->host);
+}
+
+/** Sockets stay as they are: says so where something else was asked for. */
+static void
+keep_listeners(const struct agent_conf *was, const struct agent_conf *is)
+{
+    if (!same_place(&was->socks5, &is->socks5) || !same_place(&was->http, &is->http) ||
+        !same_place(&was->mixed, &is->mixed) || !same_place(&was->pac, &is->pac))
+        fogi_log(LOG_AT_WARN, "reload: listeners stay until the next start");
+}
+
+static bool
+same_text(const char *x, const char *y)
+{
+    return !x || !y ? x == y : !strcmp(x, y);
+}
+
+/** Whether a line that was made for x would have been made for y alike, TLS apart. */
+static bool
+same_lines(const struct agent_conf *x, const struct agent_conf *y)
+{
+    return same_text(x->auth.name, y->auth.name) && same_text(x->auth.password, y->auth.password) &&
+           x->strict == y->strict;
 }
 
 static void
 reload(void *self, const struct conf *was)
 {
     struct agent *a = self;
-    (void)was;
+    struct agent_conf *old = a->conf;
+    size_t servers = 0;
+    keep_listeners(old, a->next);
     fogi_fronts_forget_users(a);
-    if (a->conf != a->base)
-        fogi_agent_conf_free(a->conf);
     a->conf = a->next;
     a->next = NULL;
-    fogi_log(LOG_AT_INFO, "reload: rules and passwords read; listeners stay until the next start");
+    fogi_groups_follow(a->plan);
+    a->plan = NULL;
+    for (size_t i = 0; i < a->n_groups; i++) {
+        fogi_pool_drop(a->groups[i], NULL, !same_lines(old, a->conf));
+        fogi_group_reload(a->groups[i], was);
+        servers += a->groups[i]->n_fars;
+    }
+    fogi_agent_conf_free(old);
+    fogi_log(LOG_AT_INFO, "reload: %zu groups of %zu servers, rules and passwords", a->n_groups,
+             servers);
 }
 
 static void
@@ -143,7 +169,9 @@ dump(void *self, struct stats *out)
     AGENT_COUNTERS(AGENT_LINE)
 #undef AGENT_LINE
     for (size_t i = 0; i < a->n_groups; i++)
-        fogi_group_dump(&a->groups[i], out);
+        fogi_group_dump(a->groups[i], out);
+    for (struct list *i = a->leaving.next; i != &a->leaving; i = i->next)
+        fogi_group_dump(list_entry(i, struct group, link), out);
 }
 
 static const struct role role = {.name = "agent",
@@ -162,15 +190,7 @@ on_resumed(struct pump *pump)
 {
     struct agent *a = list_entry(pump, struct agent, resumed);
     for (size_t i = 0; i < a->n_groups; i++)
-        fogi_group_resumed(&a->groups[i]);
-}
-
-static void
-free_groups(struct agent *a)
-{
-    for (size_t i = 0; i < a->n_groups; i++)
-        fogi_group_free(&a->groups[i]);
-    free(a->groups);
+        fogi_group_resumed(a->groups[i]);
 }
 
 static int
@@ -188,12 +208,14 @@ run(struct agent *a)
     fogi_reacher_init(&a->reacher, p, NULL);
     pump_init(&a->resumed, on_resumed);
     p->loop.resumed = &a->resumed;
-    for (; a->n_groups < a->conf->n_groups; a->n_groups++)
-        if (fogi_group_init(&a->groups[a->n_groups], a, &a->conf->groups[a->n_groups])) {
-            fprintf(stderr, "foggara agent: cannot start: no memory\n");
-            stop(a);
-            return fogi_process_free(p, EXIT_UNAVAILABLE);
-        }
+    fogi_groups_init(a);
+    if (fogi_groups_plan(&a->plan, a, a->conf)) {
+        fprintf(stderr, "foggara agent: cannot start: no memory\n");
+        stop(a);
+        return fogi_process_free(p, EXIT_UNAVAILABLE);
+    }
+    fogi_groups_follow(a->plan);
+    a->plan = NULL;
     fogi_process_run(p, &role, a);
     return fogi_process_free(p, EXIT_OK);
 }
@@ -203,19 +225,16 @@ fogi_agent_run(struct agent_conf *c, agent_load_fn load, void *ctx)
 {
     struct process p;
     struct agent *a = calloc(1, sizeof *a);
-    struct group *groups = calloc(c->n_groups, sizeof *groups);
     int code = EXIT_UNAVAILABLE;
     char why[TLS_ERROR_MAX];
-    bool tls = a && groups && make_tls(&a->tls, c, why);
-    if (a)
-        a->groups = groups;
-    if (a && groups && !tls) {
+    bool tls = a && make_tls(&a->tls, c, why);
+    if (a && !tls) {
         fprintf(stderr, "foggara: %s\n", why);
         code = EXIT_CONFIG;
     }
     if (tls) {
         a->p = &p;
-        a->conf = a->base = c;
+        a->conf = c;
         a->load = load;
         a->load_ctx = ctx;
         list_init(&a->fresh);
@@ -227,14 +246,9 @@ fogi_agent_run(struct agent_conf *c, agent_load_fn load, void *ctx)
             fprintf(stderr, "foggara agent: cannot start: %s\n", fogi_io_text(err));
         else
             code = run(a);
-        if (a->conf != c)
-            fogi_agent_conf_free(a->conf);
+        c = a->conf;
         fogi_tls_free(a->tls);
     }
-    if (a) /* its handles, which stand in the groups, are closed */
-        free_groups(a);
-    else
-        free(groups);
     fogi_agent_conf_free(c);
     free(a);
     return code;

@@ -17,6 +17,7 @@
 
 #define AGENT_GROUPS_MAX 64
 #define AGENT_SERVERS_MAX 256 /* of one group  */
+#define AGENT_NAME_MAX 64     /* bytes of a group's name */
 #define AGENT_USERS_MAX 1024
 #define AGENT_RULES_BUDGET (256u * 1024 * 1024) /* bytes that all rules may take */
 

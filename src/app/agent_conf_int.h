@@ -8,7 +8,6 @@
 #include "app/agent_conf.h"
 
 #define AGENT_DEFAULT "DEFAULT"
-#define AGENT_NAME_MAX 64 /* bytes of a group's name */
 
 enum agent_list { AGENT_SERVERS, AGENT_DOMAINS, AGENT_RESOLVE, AGENT_NO_PROXY, AGENT_LISTS };
 

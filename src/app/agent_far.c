@@ -21,18 +21,16 @@ set_down(struct far *f, bool down, const char *why)
         return;
     f->down = down;
     if (down)
-        LOG_LIMITED(LOG_AT_WARN, "server %s of group %s is down: %s", f->conf->url,
-                    f->g->conf->name, why);
+        LOG_LIMITED(LOG_AT_WARN, "server %s of group %s is down: %s", f->conf.url, f->g->name, why);
     else
-        LOG_LIMITED(LOG_AT_INFO, "server %s of group %s is up again", f->conf->url,
-                    f->g->conf->name);
+        LOG_LIMITED(LOG_AT_INFO, "server %s of group %s is up again", f->conf.url, f->g->name);
 }
 
 void
 fogi_far_strike(struct far *f, const char *why)
 {
     struct process *p = f->g->a->p;
-    if (++f->strikes < CHECK_DOWN_AFTER)
+    if (++f->strikes < CHECK_DOWN_AFTER || f->leaving)
         return;
     set_down(f, true, why);
     if (!f->checking)
@@ -88,10 +86,10 @@ on_check(struct alarm *a)
     if (f->checking) {
         fogi_reach_forget(f->checking);
         on_checked(f, NULL, SOCKS_TIMEOUT, "no answer in time");
-    } else if (f->mute && !f->conf->kcp) {
+    } else if (f->mute && !f->conf.kcp) {
         fogi_pool_probe(f);
         check_next(f);
-    } else if (f->conf->kcp || !agent->conf->hc) {
+    } else if (f->conf.kcp || !agent->conf->hc) {
         fogi_far_is_well(f); /* the next use will tell */
     } else if (fogi_reach(&f->checking, &agent->reacher, &f->dest, on_checked, f)) {
         check_next(f);
@@ -109,7 +107,7 @@ fogi_far_has_room(const struct far *f)
 bool
 fogi_far_is_usable(const struct far *f)
 {
-    return !f->conf->kcp || fogi_supervisor_is_up(&f->sup);
+    return !f->conf.kcp || fogi_supervisor_is_up(&f->sup);
 }
 
 /* ---------------------------------------------------------------------------- tunnels tell */
@@ -120,8 +118,6 @@ on_placeable(void *owner)
     struct far *f = owner;
     struct group *g = f->g;
     f->full = false;
-    if (g->stopping)
-        return;
     fogi_requests_place(g);
     if (fogi_pool_wants_line(g))
         loop_later(&g->a->p->loop, &g->pump);
@@ -134,34 +130,123 @@ is_awaited(const void *owner)
     return !list_is_empty(&f->g->waiting) || !list_is_empty(&f->g->queued);
 }
 
-static const struct supervisor_events supervisor_events = {.placeable = on_placeable,
-                                                           .is_awaited = is_awaited};
+static void
+on_emptied(void *owner)
+{
+    struct far *f = owner;
+    fogi_groups_sweep(f->g->a);
+}
+
+static const struct supervisor_events supervisor_events = {
+    .placeable = on_placeable, .is_awaited = is_awaited, .emptied = on_emptied};
 
 /* ------------------------------------------------------------------------------ coming and going
  */
 
-void
-fogi_far_init(struct far *f, struct group *g, const struct agent_server *conf)
+struct far *
+fogi_far_new(struct process *p, const struct agent_server *conf)
 {
-    struct process *p = g->a->p;
-    f->g = g;
-    f->conf = conf;
+    size_t len = strlen(conf->url) + 1, size = sizeof(struct far) + len;
+    struct far *f = p->al.alloc(p->al.ctx, size);
+    if (!f)
+        return NULL;
+    memset(f, 0, sizeof *f);
+    list_init(&f->link);
+    f->size = size;
+    f->conf = *conf;
+    f->conf.url = memcpy(f + 1, conf->url, len);
     f->dest.port = conf->at.port;
     int rc = fogi_dest_host(&f->dest, conf->at.host, strlen(conf->at.host));
     assert(!rc && "the configuration has checked it");
     (void)rc;
+    return f;
+}
+
+void
+fogi_far_drop(struct process *p, struct far *f)
+{
+    p->al.free(p->al.ctx, f, f->size);
+}
+
+void
+fogi_far_start(struct far *f, struct group *g)
+{
+    struct process *p = g->a->p;
+    f->g = g;
     fogi_alarm_init(&f->check, &p->loop, on_check);
-    if (conf->kcp)
-        fogi_supervisor_init(&f->sup, p, &conf->at, &supervisor_events, f);
+    if (f->conf.kcp)
+        fogi_supervisor_init(&f->sup, p, &f->conf.at, &supervisor_events, f);
     else if (g->a->conf->hc)
         fogi_alarm_set(&f->check, process_now(p));
 }
 
-void
-fogi_far_stop(struct far *f)
+static void
+reload_tunnels(struct supervisor *sup, const struct conf *was)
 {
+    const struct conf *is = &sup->p->conf;
+    if (fogi_process_rate(was, was->down) != fogi_process_rate(is, is->down))
+        fogi_supervisor_renew(sup); /* it is said when a tunnel begins */
+    fogi_supervisor_set_rates(sup);
+    fogi_supervisor_adjust(sup);
+}
+
+void
+fogi_far_reload(struct far *f, const struct conf *was)
+{
+    struct agent *a = f->g->a;
+    if (f->conf.kcp)
+        reload_tunnels(&f->sup, was);
+    else if (a->conf->hc && !f->checking && f->check.at == FOG_TIME_NEVER)
+        fogi_alarm_set(&f->check, process_now(a->p));
+}
+
+void
+fogi_far_hold(struct far *f)
+{
+    f->holders++;
+}
+
+void
+fogi_far_release(struct far *f)
+{
+    f->holders--;
+    if (f->leaving && !f->holders)
+        fogi_groups_sweep(f->g->a);
+}
+
+void
+fogi_far_leave(struct far *f)
+{
+    f->leaving = true;
     fogi_reach_forget(f->checking);
-    fogi_alarm_close(&f->check, NULL);
-    if (f->conf->kcp)
+    f->checking = NULL;
+    fogi_alarm_set(&f->check, FOG_TIME_NEVER);
+    if (f->conf.kcp)
+        fogi_supervisor_leave(&f->sup);
+    fogi_pool_drop(f->g, f, true);
+    list_push(&f->g->gone, &f->link);
+    fogi_groups_sweep(f->g->a);
+}
+
+bool
+fogi_far_is_over(const struct far *f)
+{
+    return !f->holders && (!f->conf.kcp || fogi_supervisor_is_empty(&f->sup));
+}
+
+static void
+on_gone(struct alarm *a)
+{
+    struct far *f = list_entry(a, struct far, check);
+    fogi_far_drop(f->g->a->p, f);
+}
+
+void
+fogi_far_end(struct far *f)
+{
+    list_unlink(&f->link);
+    fogi_reach_forget(f->checking);
+    if (f->conf.kcp)
         fogi_supervisor_stop(&f->sup);
+    fogi_alarm_close(&f->check, on_gone);
 }

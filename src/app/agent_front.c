@@ -34,6 +34,7 @@ struct front {
     struct agent *a;
     struct channel *c; /* NULL: splice has it */
     struct fog_addr peer;
+    const struct group *group; /* that is asked; NULL: none                 */
     enum front_kind kind;
     enum front_phase phase;
     bool http;     /* it speaks HTTP, else SOCKS5                    */
@@ -45,7 +46,6 @@ struct front {
     } in;
     struct forward forward; /* HTTP                                         */
     struct dest dest;
-    const struct group *group; /* NULL: direct                              */
     struct request rq;
     struct reach *reach;
     struct channel *far; /* NULL: not yet, or splice has it               */
@@ -140,7 +140,7 @@ log_front(const struct front *f, enum log_at level, const char *what)
 {
     char peer[ADDR_TEXT_MAX], to[DEST_TEXT_MAX];
     const char *way = f->rq.by ? " by " : f->group ? " by group " : " directly";
-    const char *by = f->rq.by ? f->rq.by->conf->url : f->group ? f->group->conf->name : "";
+    const char *by = f->rq.by ? f->rq.by->conf.url : f->group ? f->group->name : "";
     if (!fogi_log_on(level))
         return;
     fogi_addr_text(&f->peer, peer);
@@ -282,6 +282,7 @@ answer(struct front *f, struct channel *far, int rep, const char *why)
 {
     f->far = far;
     log_front(f, far ? LOG_AT_DEBUG : LOG_AT_INFO, far ? "connected" : why);
+    f->group = NULL; /* a reload may end it from here on */
     if (!f->http) {
         fogi_socks_reply(&f->in.socks, far ? SOCKS_OK : (enum socks_rep)rep);
         say(f);
@@ -356,8 +357,8 @@ ask(struct front *f, const struct dest *dest)
     move_to(f, &a->asking);
     set_phase(f, FRONT_ASK, FRONT_ASK_TIME);
     if (i != ROUTE_DIRECT) {
-        f->group = &a->groups[i];
-        fogi_group_ask(&a->groups[i], &f->rq, dest, on_request, f);
+        f->group = a->groups[i];
+        fogi_group_ask(a->groups[i], &f->rq, dest, on_request, f);
         return;
     }
     a->n.direct++;

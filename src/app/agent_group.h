@@ -2,6 +2,7 @@
  *
  * agent_group.h - groups of servers, and what carries a request through one of them.
  *
+ *     agent_groups.c   which groups and servers there are, after a reload too
  *     agent_group.c    a group: its parts together, coming and going
  *     agent_far.c      one server: is it well
  *     agent_turn.c     whose turn it is
@@ -40,19 +41,25 @@ struct agent;
 struct group;
 struct stats;
 
-/** One server of a group. */
+/** One server of a group. Its memory goes when it has left and nobody refers to it. */
 struct far {
+    struct list link; /* group->gone once it has left                                          */
     struct group *g;
-    const struct agent_server *conf;
-    struct dest dest;      /* of TCP                                                          */
-    struct supervisor sup; /* of a tunnel; in use when conf->kcp                              */
-    int credit;            /* whose turn it is: smooth weighted round robin                   */
-    unsigned strikes;      /* checks and uses that failed in a row                            */
-    bool down;             /* not chosen while another is well                                */
-    unsigned n_new;        /* lines to it that are not upgraded yet                           */
-    bool full;             /* its tunnels took no stream                                      */
-    bool mute;             /* it took a request and said nothing: a TCP check proves nothing  */
-    struct alarm check;    /* TCP; through a tunnel its supervisor knows better               */
+    struct agent_server conf; /* a copy, with its text at the end of this                      */
+    size_t size;              /* of all this                                                   */
+    unsigned slot;            /* its bit in request.tried: of no other server of the group     */
+    unsigned holders;         /* lines to it, and requests that name it                        */
+    bool kept;                /* the next configuration has it as well                         */
+    bool leaving;             /* no configuration has it any more                              */
+    struct dest dest;         /* of TCP                                                          */
+    struct supervisor sup;    /* of a tunnel; in use when conf->kcp                              */
+    int credit;               /* whose turn it is: smooth weighted round robin                   */
+    unsigned strikes;         /* checks and uses that failed in a row                            */
+    bool down;                /* not chosen while another is well                                */
+    unsigned n_new;           /* lines to it that are not upgraded yet                           */
+    bool full;                /* its tunnels took no stream                                      */
+    bool mute;                /* it took a request and said nothing: a TCP check proves nothing  */
+    struct alarm check;       /* TCP; through a tunnel its supervisor knows better               */
     struct reach *checking;
 };
 
@@ -91,19 +98,24 @@ struct request {
     uint64_t tried[AGENT_SERVERS_MAX / 64];
     unsigned tries;
     fog_time since;
-    const struct far *by; /* the server used last; NULL: none yet */
-    const char *why;      /* of the last failure; NULL: none yet  */
-    char text[80];        /* for that                             */
-    struct pump pump;     /* tells that nobody takes it           */
+    struct far *by;   /* the server used last, held; NULL: none yet */
+    const char *why;  /* of the last failure; NULL: none yet  */
+    char text[80];    /* for that                             */
+    struct pump pump; /* tells that nobody takes it           */
     request_fn done;
     void *ctx;
 };
 
 struct group {
+    struct list link; /* agent->leaving once no configuration has it */
     struct agent *a;
-    const struct agent_group *conf;
-    struct far *fars;
+    char name[AGENT_NAME_MAX + 1];
+    struct far **fars;
     size_t n_fars;
+    struct list gone;                /* servers that have left and are still referred to */
+    unsigned n_requests;             /* not answered yet                                 */
+    bool kept;                       /* the next configuration has it as well            */
+    bool leaving;                    /* no configuration has it any more                 */
     struct list making, ready, used; /* lines                                     */
     unsigned n_making, n_ready;
     unsigned wanted;     /* lines to be kept ready: the pool, more after a burst */
@@ -121,26 +133,61 @@ struct group {
     struct pump place; /* a tunnel is up, a server has room            */
 };
 
+/* agent_groups.c */
+
+/** What the groups are to be: everything that can fail has been done. */
+struct groups_plan;
+
+void fogi_groups_init(struct agent *a);
+/** Plans the groups and servers of c. FOG_E_NOMEM. */
+FOG_CHECKED int fogi_groups_plan(struct groups_plan **out, struct agent *a,
+                                 const struct agent_conf *c);
+/** The plan is not carried out. NULL is fine. */
+void fogi_groups_forget(struct groups_plan *plan);
+/** Takes the plan and carries it out: what is new begins, what stays goes on, what is gone ends
+ * once its last request and stream have. c is in force by now. */
+void fogi_groups_follow(struct groups_plan *plan);
+/** Something of what has left may be over. */
+void fogi_groups_sweep(struct agent *a);
+/** Nobody asks any more. Ends all groups; their memory goes as their handles close. */
+void fogi_groups_stop(struct agent *a);
+
 /* agent_group.c */
 
-/** Begins to keep servers and pool. Zeroed memory in, 0 or a negative errno out. */
-FOG_CHECKED int fogi_group_init(struct group *g, struct agent *a, const struct agent_group *conf);
+/** A group without servers, of which nothing has begun; NULL without memory. */
+struct group *fogi_group_new(struct agent *a, const char *name);
+/** Begins to keep a pool. */
+void fogi_group_start(struct group *g);
 /** Keeps nothing ready any more. */
 void fogi_group_drain(struct group *g);
-/** Nobody asks any more. Ends all lines and tunnels; all handles are closing on return. */
-void fogi_group_stop(struct group *g);
-/** When they are closed. */
-void fogi_group_free(struct group *g);
+/** Ends all lines and tunnels of a group that was started; nobody asks any more. Its memory goes as
+ *  its handles close. */
+void fogi_group_end(struct group *g);
 bool fogi_group_is_busy(const struct group *g);
 void fogi_group_resumed(struct group *g);
+/** What is of tunnels was otherwise before, and what is of checks may be. */
+void fogi_group_reload(struct group *g, const struct conf *was);
 void fogi_group_dump(struct group *g, struct stats *out);
 
 /* agent_far.c */
 
-/** Begins to keep an eye on a server. Zeroed memory in. */
-void fogi_far_init(struct far *f, struct group *g, const struct agent_server *conf);
-/** All its handles are closing on return. */
-void fogi_far_stop(struct far *f);
+/** A server of which nothing has begun; NULL without memory. Copies conf. */
+struct far *fogi_far_new(struct process *p, const struct agent_server *conf);
+/** Frees one of which nothing has begun. */
+void fogi_far_drop(struct process *p, struct far *f);
+/** Begins to keep an eye on it. */
+void fogi_far_start(struct far *f, struct group *g);
+/** As fogi_group_reload(). */
+void fogi_far_reload(struct far *f, const struct conf *was);
+/** Takes no more lines; those that work and streams that run go on. */
+void fogi_far_leave(struct far *f);
+/** Whether one that has left is referred to by nobody. */
+bool fogi_far_is_over(const struct far *f);
+/** Ends it; its memory goes as its handles close. */
+void fogi_far_end(struct far *f);
+/** One more, one less refers to it. */
+void fogi_far_hold(struct far *f);
+void fogi_far_release(struct far *f);
 /** A line to it could not be made, or a check failed: down after a few of them in a row. */
 void fogi_far_strike(struct far *f, const char *why);
 /** It has taken a request and does not say a word: down at once. */
@@ -163,6 +210,12 @@ static inline void
 request_try(struct request *rq, size_t i)
 {
     rq->tried[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+static inline void
+request_untry(struct request *rq, size_t i)
+{
+    rq->tried[i / 64] &= ~((uint64_t)1 << i % 64);
 }
 
 /** The server with room whose turn it is, of those that rq (NULL: the pool) has not tried: one that
@@ -189,6 +242,8 @@ struct line *fogi_pool_take_making(struct group *g, const struct request *rq);
 void fogi_pool_want_more(struct group *g);
 /** Whether one more line should be made now. */
 bool fogi_pool_wants_line(const struct group *g);
+/** Drops the lines to f; to any server with TLS if f is NULL; to any at all if `all`. */
+void fogi_pool_drop(struct group *g, const struct far *f, bool all);
 /** A line to f, unless one is being made: f is well once that stands. */
 void fogi_pool_probe(struct far *f);
 /** Drops what whoever is between us and a server over TCP has forgotten. */
@@ -202,6 +257,8 @@ void fogi_pool_line_failed(struct group *g, const struct line *l);
 
 void fogi_requests_init(struct group *g);
 void fogi_requests_stop(struct group *g);
+/** Another server stands in that slot: nobody has tried it. */
+void fogi_requests_untry(struct group *g, unsigned slot);
 /** A tunnel is up, a line stands, a server has room: those that wait are served. */
 void fogi_requests_place(struct group *g);
 /** Asks: done() comes once, later. rq->early and early_len are set, and lent until then. */

@@ -104,16 +104,18 @@ void fogi_pacs_end(struct agent *a);
 struct agent {
     struct process *p;
     struct agent_conf *conf; /* in force                                   */
-    struct agent_conf *base; /* of the start: the groups are of this one   */
     struct agent_conf *next; /* read, and about to be in force             */
     agent_load_fn load;
     void *load_ctx;
     struct tls_conf *tls;
     struct doorway way;
     struct door doors[AGENT_DOORS];
-    struct group *groups;
+    struct group **groups;
     size_t n_groups;
-    struct reacher reacher; /* direct, and servers over TCP */
+    struct list leaving;      /* groups that no configuration has any more  */
+    struct groups_plan *plan; /* of `next`                                  */
+    struct pump sweep;        /* something that has left may be over        */
+    struct reacher reacher;   /* direct, and servers over TCP */
     struct pump resumed;
     struct mem mem;
     struct turnstile logins; /* wrong ones (threats S4)  */

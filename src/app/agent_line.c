@@ -42,6 +42,7 @@ fogi_line_free(struct line *l)
     fogi_ws_client_free(&l->ws);
     l->reach = NULL;
     l->c = NULL;
+    fogi_far_release(l->far);
     fogi_alarm_close(&l->alarm, on_gone);
 }
 
@@ -104,7 +105,7 @@ answered(struct line *l, int rep)
     if (c) {
         l->c = NULL;
         fogi_channel_own(c, NULL, NULL);
-        if (l->far->conf->tls)
+        if (l->far->conf.tls)
             fogi_channel_tls_peer(c, l->ws.foggara ? TLS_PEER_FOGGARA : TLS_PEER_VPROXY);
     }
     fogi_request_answered(l, c, rep);
@@ -187,7 +188,7 @@ static bool
 begin(struct line *l, struct channel *c)
 {
     struct agent *a = l->g->a;
-    const struct agent_server *s = l->far->conf;
+    const struct agent_server *s = &l->far->conf;
     char value[AUTH_VALUE_MAX + 1], at[DEST_TEXT_MAX];
     struct ws_client_options o = {.host = s->at.host, .strict = a->conf->strict};
     if (s->tls)
@@ -236,7 +237,7 @@ connect_line(struct line *l)
     struct carrier *carrier;
     struct fog_stream *st;
     bool cautious;
-    if (!f->conf->kcp)
+    if (!f->conf.kcp)
         return !fogi_reach(&l->reach, &l->g->a->reacher, &f->dest, on_reached, l);
     if (!fogi_supervisor_open(&f->sup, &carrier, &st, &cautious)) {
         f->full = true; /* until a tunnel says that it has room */
@@ -273,6 +274,7 @@ fogi_line_new(struct far *f, struct request *rq)
     l->rq = rq;
     l->is_new = true;
     f->n_new++;
+    fogi_far_hold(f);
     list_init(&l->link);
     fogi_alarm_init(&l->alarm, &p->loop, on_alarm);
     if (!connect_line(l)) {

@@ -26,7 +26,7 @@ static bool
 is_stale(const struct line *l)
 {
     const struct far *f = l->far;
-    return f->down || (f->conf->kcp && !fogi_supervisor_trusts(&f->sup, l->carrier));
+    return f->down || (f->conf.kcp && !fogi_supervisor_trusts(&f->sup, l->carrier));
 }
 
 /** Ends those that stand ready on a server or a tunnel that is in doubt by now. */
@@ -56,7 +56,7 @@ fogi_pool_take_ready(struct group *g, const struct request *rq)
     drop_stale(g);
     for (struct list *i = g->ready.next; i != &g->ready; i = i->next) {
         struct line *l = list_entry(i, struct line, link);
-        if (request_tried(rq, (size_t)(l->far - g->fars)))
+        if (request_tried(rq, l->far->slot))
             continue;
         g->a->n.pooled++;
         loop_later(&g->a->p->loop, &g->pump);
@@ -71,7 +71,7 @@ fogi_pool_take_making(struct group *g, const struct request *rq)
 {
     for (struct list *i = g->making.next; i != &g->making; i = i->next) {
         struct line *l = list_entry(i, struct line, link);
-        if (!request_tried(rq, (size_t)(l->far - g->fars)) && !is_stale(l))
+        if (!request_tried(rq, l->far->slot) && !is_stale(l))
             return take(l, &g->n_making);
     }
     return NULL;
@@ -155,7 +155,8 @@ fogi_pool_wants_line(const struct group *g)
     unsigned pool = g->a->conf->pool;
     unsigned wanted = g->wanted > pool && pool ? g->wanted : pool;
     unsigned most = g->failures ? 1 : g->proven ? wanted : LINES_MAKING_MAX;
-    return !g->stopping && !g->paused && g->n_making < most && g->n_ready + g->n_making < wanted;
+    return !g->stopping && !g->leaving && !g->paused && g->n_making < most &&
+           g->n_ready + g->n_making < wanted;
 }
 
 /** Begins one; false when that fails at once. */
@@ -209,9 +210,35 @@ fogi_pool_resumed(struct group *g)
     for (struct list *i = g->ready.next, *next; i != &g->ready; i = next) {
         struct line *l = list_entry(i, struct line, link);
         next = i->next;
-        if (!l->far->conf->kcp) /* whoever was between us has forgotten it */
+        if (!l->far->conf.kcp) /* whoever was between us has forgotten it */
             lose(g, l);
     }
+}
+
+static bool
+is_dropped(const struct line *l, const struct far *f, bool all)
+{
+    return f ? l->far == f : all || l->far->conf.tls;
+}
+
+void
+fogi_pool_drop(struct group *g, const struct far *f, bool all)
+{
+    for (struct list *i = g->ready.next, *next; i != &g->ready; i = next) {
+        struct line *l = list_entry(i, struct line, link);
+        next = i->next;
+        if (is_dropped(l, f, all))
+            lose(g, l);
+    }
+    for (struct list *i = g->making.next, *next; i != &g->making; i = next) {
+        struct line *l = list_entry(i, struct line, link);
+        next = i->next;
+        if (!is_dropped(l, f, all))
+            continue;
+        g->n_making--;
+        fogi_line_free(l);
+    }
+    loop_later(&g->a->p->loop, &g->pump);
 }
 
 void

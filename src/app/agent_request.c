@@ -74,26 +74,47 @@ wait_for_tunnel(struct request *rq)
     list_push(&g->waiting, &rq->link);
     arm_hold(g);
     for (size_t i = 0; i < g->n_fars; i++)
-        if (g->fars[i].conf->kcp)
-            fogi_supervisor_hurry(&g->fars[i].sup);
+        if (g->fars[i]->conf.kcp)
+            fogi_supervisor_hurry(&g->fars[i]->sup);
+}
+
+/** rq is answered, or nobody wants to hear of it any more. */
+static void
+leave_group(struct request *rq)
+{
+    struct group *g = rq->g;
+    rq->line = NULL;
+    rq->g = NULL;
+    g->n_requests--;
+    if (g->leaving && !g->n_requests)
+        fogi_groups_sweep(g->a);
 }
 
 static void
 on_given_up(struct pump *pump)
 {
     struct request *rq = list_entry(pump, struct request, pump);
-    struct group *g = rq->g;
-    g->a->n.failed++;
-    rq->g = NULL;
+    rq->g->a->n.failed++;
+    leave_group(rq);
     rq->done(rq->ctx, NULL, SOCKS_GENERAL, rq->why ? rq->why : "no server of its group is up");
 }
 
 /* -------------------------------------------------------------------------------------- serving */
 
 static void
+forget_by(struct request *rq)
+{
+    if (rq->by)
+        fogi_far_release(rq->by);
+    rq->by = NULL;
+}
+
+static void
 try_now(struct request *rq, struct line *l)
 {
     rq->line = l;
+    fogi_far_hold(l->far);
+    forget_by(rq);
     rq->by = l->far;
     rq->early_sent = 0;
     rq->tries++;
@@ -117,14 +138,13 @@ take_new(struct request *rq)
     struct group *g = rq->g;
     struct far *f;
     while ((f = fogi_turn(g, rq))) {
-        size_t i = (size_t)(f - g->fars);
         struct line *l = fogi_line_new(f, rq);
         if (l) {
             try_now(rq, l);
             return true;
         }
         if (fogi_far_has_room(f))
-            request_try(rq, i);
+            request_try(rq, f->slot);
     }
     return false;
 }
@@ -171,6 +191,7 @@ fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest, req
                            .done = done,
                            .ctx = ctx};
     rq->since = process_now(g->a->p);
+    g->n_requests++;
     list_init(&rq->link);
     pump_init(&rq->pump, on_given_up);
     if (list_is_empty(&g->queued)) {
@@ -184,14 +205,14 @@ fogi_group_ask(struct group *g, struct request *rq, const struct dest *dest, req
 void
 fogi_request_forget(struct request *rq)
 {
+    forget_by(rq);
     if (!rq->g)
         return;
     stop_waiting(rq);
     pump_cancel(&rq->pump);
     if (rq->line)
         fogi_line_free(rq->line);
-    rq->line = NULL;
-    rq->g = NULL;
+    leave_group(rq);
 }
 
 static void
@@ -218,7 +239,7 @@ has_room(const struct group *g)
     if (g->n_ready || g->n_making)
         return true;
     for (size_t i = 0; i < g->n_fars; i++)
-        if (fogi_far_has_room(&g->fars[i]))
+        if (fogi_far_has_room(g->fars[i]))
             return true;
     return false;
 }
@@ -264,8 +285,7 @@ fogi_request_answered(struct line *l, struct channel *c, int rep)
     struct group *g = l->g;
     fogi_far_is_well(l->far);
     fogi_line_free(l);
-    rq->line = NULL;
-    rq->g = NULL;
+    leave_group(rq);
     if (!c)
         g->a->n.refused++;
     rq->done(rq->ctx, c, rep, fogi_socks_rep_text(rep));
@@ -275,8 +295,8 @@ static void
 log_failed(const struct line *l)
 {
     const struct far *f = l->far;
-    LOG_LIMITED(l->was_ready ? LOG_AT_DEBUG : LOG_AT_WARN, "server %s of group %s: %s",
-                f->conf->url, f->g->conf->name, l->why);
+    LOG_LIMITED(l->was_ready ? LOG_AT_DEBUG : LOG_AT_WARN, "server %s of group %s: %s", f->conf.url,
+                f->g->name, l->why);
 }
 
 void
@@ -285,7 +305,6 @@ fogi_request_line_failed(struct line *l)
     struct request *rq = l->rq;
     struct group *g = l->g;
     struct far *f = l->far;
-    size_t i = (size_t)(f - g->fars);
     log_failed(l);
     if (!rq)
         fogi_pool_line_failed(g, l);
@@ -297,8 +316,8 @@ fogi_request_line_failed(struct line *l)
     }
     if (rq) {
         /* A line that stood ready may be stale, which says nothing of its server. */
-        if (!l->was_ready)
-            request_try(rq, i);
+        if (!l->was_ready && !f->leaving)
+            request_try(rq, f->slot);
         snprintf(rq->text, sizeof rq->text, "%s", l->why);
         rq->why = rq->text;
     }
@@ -322,11 +341,26 @@ fogi_requests_init(struct group *g)
     fogi_alarm_init(&g->hold, &g->a->p->loop, on_hold);
 }
 
+static void
+untry(struct list *requests, unsigned slot)
+{
+    for (struct list *i = requests->next; i != requests; i = i->next)
+        request_untry(list_entry(i, struct request, link), slot);
+}
+
+void
+fogi_requests_untry(struct group *g, unsigned slot)
+{
+    untry(&g->waiting, slot);
+    untry(&g->queued, slot);
+    for (struct list *i = g->used.next; i != &g->used; i = i->next)
+        request_untry(list_entry(i, struct line, link)->rq, slot);
+}
+
 void
 fogi_requests_stop(struct group *g)
 {
     assert(list_is_empty(&g->used) && list_is_empty(&g->waiting) && !g->n_queued &&
            "all fronts are gone");
     pump_cancel(&g->place);
-    fogi_alarm_close(&g->hold, NULL);
 }

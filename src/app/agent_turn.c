@@ -14,11 +14,11 @@ turn(struct group *g, const struct request *rq, bool any)
     struct far *best = NULL;
     int total = 0;
     for (size_t i = 0; i < g->n_fars; i++) {
-        struct far *f = &g->fars[i];
-        if (request_tried(rq, i) || !fogi_far_has_room(f) || (f->down && !any))
+        struct far *f = g->fars[i];
+        if (request_tried(rq, g->fars[i]->slot) || !fogi_far_has_room(f) || (f->down && !any))
             continue;
-        f->credit += (int)f->conf->weight;
-        total += (int)f->conf->weight;
+        f->credit += (int)f->conf.weight;
+        total += (int)f->conf.weight;
         if (!best || f->credit > best->credit)
             best = f;
     }
@@ -32,7 +32,8 @@ static bool
 waits(const struct group *g, const struct request *rq, bool any)
 {
     for (size_t i = 0; i < g->n_fars; i++)
-        if (!request_tried(rq, i) && fogi_far_is_usable(&g->fars[i]) && (any || !g->fars[i].down))
+        if (!request_tried(rq, g->fars[i]->slot) && fogi_far_is_usable(g->fars[i]) &&
+            (any || !g->fars[i]->down))
             return true;
     return false;
 }
@@ -54,8 +55,8 @@ bool
 fogi_turn_has_other(const struct group *g, const struct request *rq, const struct far *f)
 {
     for (size_t i = 0; i < g->n_fars; i++)
-        if (&g->fars[i] != f && !request_tried(rq, i) && fogi_far_is_usable(&g->fars[i]) &&
-            !g->fars[i].down)
+        if (g->fars[i] != f && !request_tried(rq, g->fars[i]->slot) &&
+            fogi_far_is_usable(g->fars[i]) && !g->fars[i]->down)
             return true;
     return false;
 }
@@ -66,7 +67,7 @@ fogi_turn_may_come(const struct group *g, const struct request *rq)
     if (process_now(g->a->p) - rq->since >= REQUEST_HOLD || g->stopping)
         return false;
     for (size_t i = 0; i < g->n_fars; i++)
-        if (g->fars[i].conf->kcp && !request_tried(rq, i))
+        if (g->fars[i]->conf.kcp && !request_tried(rq, g->fars[i]->slot))
             return true;
     return false;
 }

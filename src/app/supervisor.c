@@ -144,7 +144,7 @@ static void
 arm_retire(struct supervisor *sup)
 {
     fog_time at = FOG_TIME_NEVER;
-    if (!list_is_empty(&sup->retired))
+    if (!list_is_empty(&sup->retired) && !sup->leaving)
         at = list_entry(sup->retired.next, struct tunnel, link)->since + RETIRED_US;
     fogi_alarm_set(&sup->retire, at);
 }
@@ -164,6 +164,13 @@ on_retire(struct alarm *a)
         fogi_tunnel_close(t, "replaced");
     }
     arm_retire(sup);
+}
+
+static void
+tell_emptied(struct supervisor *sup)
+{
+    if (sup->leaving && list_is_empty(&sup->retired) && sup->events->emptied)
+        sup->events->emptied(sup->owner);
 }
 
 static void
@@ -276,6 +283,7 @@ lost(struct slot *s, struct tunnel *t, const char *why)
     list_unlink(&t->link);
     fogi_tunnel_close(t, "");
     arm_retire(s->sup);
+    tell_emptied(s->sup);
     if (was_next)
         attempt_failed(s, why);
     else if (was_now && !s->next && !s->resolving && s->retry.at == FOG_TIME_NEVER)
@@ -357,8 +365,9 @@ on_turned(struct tunnel *t)
         if (fogi_tunnel_is_busy(t, FOG_TIME_NEVER))
             return;
         list_unlink(&t->link);
-        fogi_tunnel_close(t, "replaced");
+        fogi_tunnel_close(t, s->sup->leaving ? "not needed" : "replaced");
         arm_retire(s->sup);
+        tell_emptied(s->sup);
     }
 }
 
@@ -464,6 +473,25 @@ fogi_supervisor_adjust(struct supervisor *sup)
         if (wanted && !s->now)
             attempt(s);
     }
+}
+
+void
+fogi_supervisor_leave(struct supervisor *sup)
+{
+    sup->leaving = true;
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++)
+        if (sup->slots[i].wanted)
+            unwant(&sup->slots[i]);
+    arm_retire(sup);
+}
+
+bool
+fogi_supervisor_is_empty(const struct supervisor *sup)
+{
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++)
+        if (sup->slots[i].now || sup->slots[i].next)
+            return false;
+    return list_is_empty(&sup->retired);
 }
 
 bool

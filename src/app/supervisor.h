@@ -48,6 +48,8 @@ struct supervisor_events {
     void (*placeable)(void *owner);
     /** Whether somebody waits for that: then no attempt is far away. */
     bool (*is_awaited)(const void *owner);
+    /** After fogi_supervisor_leave(): its last tunnel has ended. May be NULL. */
+    void (*emptied)(void *owner);
     /** As carrier.orphan. May be NULL. */
     bool (*orphan)(void *owner, struct rider *r);
 };
@@ -61,6 +63,7 @@ struct supervisor {
     struct slot slots[SUPERVISOR_SLOTS_MAX];
     struct list retired; /* tunnels that were replaced and still have streams          */
     struct alarm retire; /* the oldest of them ends                                    */
+    bool leaving;        /* no tunnel is wanted any more; streams may take their time  */
 };
 
 /** Begins to keep as many tunnels to `server` as p->conf says. */
@@ -72,6 +75,13 @@ void fogi_supervisor_move(struct supervisor *sup, const struct hostport *server)
 
 /** Begins and ends tunnels so that the configured number is kept. */
 void fogi_supervisor_adjust(struct supervisor *sup);
+
+/** Nobody wants streams any more: each tunnel ends with its last stream, however long that takes.
+ */
+void fogi_supervisor_leave(struct supervisor *sup);
+
+/** Whether there is no tunnel. */
+bool fogi_supervisor_is_empty(const struct supervisor *sup);
 
 /** Makes new tunnels beside all that stand: what is said when one begins has changed. */
 void fogi_supervisor_renew(struct supervisor *sup);

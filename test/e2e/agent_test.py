@@ -549,11 +549,46 @@ class LifeTest(agents.Test):
         self.assertEqual(self.socks5(a, "127.0.0.1", target.port, login=login)[1], OK)
         self.assertEqual(self.socks5(a, "127.0.0.9", target.port, login=login)[1], REFUSED)
         self.assertEqual(a.counters()["agent.direct"], 1)
-        self.rewrite(a, lambda c: c["proxy"]["groups"][0].update(servers=["websocks://h:1"]))
-        a.wait_log("groups and servers are changed by a restart")
+        self.rewrite(a, lambda c: c["agent"]["socks5"].update(listen=fog.free_port()))
+        a.wait_log("listeners stay until the next start")
         self.rewrite(a, lambda c: c["agent"].update(pool="many"))
         a.wait_log("agent.pool")
         self.assertEqual(self.socks5(a, "127.0.0.1", target.port, login=login)[1], OK)
+
+    def test_a_reload_changes_servers_and_groups_and_drops_no_stream(self):
+        target = self.target(targets.echo)
+        one, two = self.gateway(), self.gateway(True)
+
+        def through(g):
+            return len([x for x in a.log().splitlines() if f":{g.port}: connected" in x])
+
+        def leaving():
+            return [name for name in a.counters() if name.endswith(".leaving")]
+
+        for kind in ("websocks", "websocks:kcp"):
+            with self.subTest(kind=kind):
+                a = self.agent(self.url(kind, one))
+                s, rep = self.socks5(a, "127.0.0.1", target.port)
+                self.assertEqual(rep, OK)
+                for i, group in enumerate((
+                        {"servers": [self.url("websockss:kcp", two)]},
+                        {"name": "other", "domains": ["127.0.0.1"],
+                         "servers": [self.url("websockss", two), self.url("websockss:kcp", two)]},
+                )):
+                    self.rewrite(a, lambda c, g=group: c["proxy"]["groups"][0].update(g))
+                    fog.wait_until(lambda n=i: a.log().count("reload: done") == n + 1, "is read")
+                    before = through(two)
+                    for _ in range(3):
+                        more, rep = self.socks5(a, "127.0.0.1", target.port)
+                        self.assertEqual(rep, OK)
+                        more.close()
+                    self.assertEqual((through(one), through(two)), (1, before + 3))
+                    s.sendall(b"still here")
+                    self.assertEqual(targets.read_exactly(s, 10), b"still here")
+                self.assertTrue(any(str(one.port) in x for x in leaving()), leaving())
+                s.close()
+                fog.wait_until(lambda: not leaving(), "what has left is gone")
+                self.assertIsNone(a.stop())
 
     def test_users_that_a_reload_takes_away_while_one_logs_in(self):
         target = self.target(targets.echo)
