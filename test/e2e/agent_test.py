@@ -97,7 +97,7 @@ class KindsTest(agents.Test):
                 got, end = targets.read_end(s)
             return end == "EOF" and got.endswith(page)
 
-        many = 100 if fog.sanitized() else 500
+        many = 500
         for _, a in self.each():
             with concurrent.futures.ThreadPoolExecutor(many) as pool:
                 good = list(pool.map(lambda i, a=a: fetch(a, i), range(many)))
