@@ -24,6 +24,14 @@ gap(uint32_t acked)
     return gaps[i].gap;
 }
 
+/** When both have heard what the other said. */
+static fog_time
+answered(const struct finhold *h)
+{
+    bool later = h->acked_at != FOG_TIME_NEVER && h->acked_at > h->last_in;
+    return later ? h->acked_at : h->last_in;
+}
+
 fog_time
 fogi_finhold(const struct finhold *h, fog_time now)
 {
@@ -40,6 +48,8 @@ fogi_finhold(const struct finhold *h, fog_time now)
         when = h->last_in + FINHOLD_QUIET_US;
         if (h->spell_in <= FINHOLD_FEW && spell_end < when)
             when = spell_end;
+        if (h->asked && !h->in_flight && answered(h) + FINHOLD_BRIEF_US < when)
+            when = answered(h) + FINHOLD_BRIEF_US;
     }
     return when > now ? when : now;
 }

@@ -9,6 +9,8 @@
  * R7   the peer has not finished. After our FIN it stalls for good once it fills its window. The
  *      FIN waits for a quarter second without a byte, or until so little came in two seconds that
  *      no window fills. While much comes it waits on: sent, it would cost the rest of the answer.
+ *      A peer that opened the stream and has said no more than a request has its answer then: what
+ *      it may say to that would have come with the acknowledgement, or soon after.
  */
 #ifndef FOGI_FINHOLD_H
 #define FOGI_FINHOLD_H
@@ -20,12 +22,14 @@
 #define FINHOLD_QUIET_US                                                                           \
     FOG_MS(250)                     /* R7: without a byte of the peer                             */
 #define FINHOLD_SPELL_US FOG_SEC(2) /* R7: or with few bytes */
+#define FINHOLD_BRIEF_US FOG_MS(50) /* R7: behind a request, from its answer's acknowledgement */
 #define FINHOLD_FEW 8192
 
 struct finhold {
     bool extended;     /* the peer is no vproxy: nothing is ever held                        */
     bool fin_in;       /* the peer has finished                                              */
     bool in_flight;    /* bytes of the stream are not acknowledged                           */
+    bool asked;        /* the peer opened it, and has said FINHOLD_FEW bytes at most         */
     uint32_t acked;    /* bytes of the stream acknowledged shortly before acked_at           */
     fog_time acked_at; /* when the last of them were; FOG_TIME_NEVER: none was ever sent     */
     fog_time last_in;  /* when the peer's last byte came; FOG_TIME_NEVER: none came          */

@@ -238,6 +238,7 @@ fin_at(const struct fog_mux *m, const struct fog_stream *st)
     const struct finhold h = {.extended = m->extended,
                               .fin_in = st->eof,
                               .in_flight = list_is_linked(&st->unacked),
+                              .asked = m->o.role == FOG_SERVER && st->bytes_in <= FINHOLD_FEW,
                               .acked = st->acked_lately,
                               .acked_at = st->acked_at,
                               .last_in = st->last_in,
