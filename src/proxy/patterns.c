@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * patterns.c - every part of a name that a pattern could be is hashed in one step from the parts
- * before it (a polynomial over a prime), and looked up. A hit is compared byte by byte.
+ * before it (a polynomial over a prime), and looked up. A hit is compared byte by byte. Of the
+ * parts inside a name only those are looked up that begin, in their first few bytes, as a pattern
+ * of that length does: nearly all are told apart by one bit.
  */
 #include "proxy/patterns.h"
 
@@ -10,7 +12,8 @@
 
 #define PRIME 2147483647u /* 2^31 - 1: products fit 62 bits */
 #define GROW_MIN 64
-#define MAYBE_SHARE 2 /* slots for one byte of `maybe`: four bits for each slot */
+#define BEGIN 5       /* bytes by which parts are told apart: few names have the same */
+#define MAYBE_SHARE 1 /* slots for one byte of `maybe` */
 
 void
 fogi_patterns_init(struct patterns *p, struct mem *m, uint32_t salt)
@@ -41,22 +44,43 @@ slot_of(const struct patterns *p, uint32_t hash)
     return (hash * 2654435761u) & (p->n_slots - 1);
 }
 
-/** Its bit in `maybe`. */
+/** The bit in `maybe` of a beginning; len 0: with any length. */
 static uint32_t
-bit_of(const struct patterns *p, uint32_t hash)
+bit_of(const struct patterns *p, uint32_t begin, size_t len)
 {
-    return (hash * 2246822519u >> 3) & (p->n_slots * 4 - 1);
+    uint32_t x = begin + (uint32_t)len * 2654435769u;
+    return (x * 2246822519u >> 2) & (p->n_slots / MAYBE_SHARE * 8 - 1);
+}
+
+static void
+set_bit(struct patterns *p, uint32_t bit)
+{
+    p->maybe[bit / 8] |= (uint8_t)(1u << bit % 8);
+}
+
+static bool
+has_bit(const struct patterns *p, uint32_t bit)
+{
+    return (p->maybe[bit / 8] >> bit % 8 & 1) != 0;
 }
 
 static void
 put_slot(struct patterns *p, uint32_t index)
 {
-    uint32_t at = slot_of(p, p->all[index].hash), bit = bit_of(p, p->all[index].hash);
+    const struct pattern *one = &p->all[index];
+    uint32_t at = slot_of(p, one->hash), begin = 0;
     while (p->slots[at] != 0)
         at = (at + 1) & (p->n_slots - 1);
     p->slots[at] = index + 1;
-    if (p->all[index].kind == PATTERN_INSIDE)
-        p->maybe[bit / 8] |= (uint8_t)(1u << (bit % 8));
+    if (one->kind != PATTERN_INSIDE)
+        return;
+    set_bit(p, bit_of(p, one->hash, 0));
+    if (one->len < BEGIN)
+        return;
+    for (size_t i = 0; i < BEGIN; i++)
+        begin = step(begin, p->salt, (unsigned char)p->texts[one->text + i]);
+    set_bit(p, bit_of(p, begin, 0));
+    set_bit(p, bit_of(p, begin, one->len));
 }
 
 /** Moves memory to a larger piece; false without memory, and nothing changed. */
@@ -156,6 +180,20 @@ has(const struct patterns *p, uint32_t hash, enum pattern_kind kind, const char 
     return false;
 }
 
+/** Keeps inside_lens in order. */
+static void
+note_len(struct patterns *p, uint8_t len)
+{
+    size_t i = p->n_inside_lens;
+    while (i > 0 && p->inside_lens[i - 1] > len)
+        i--;
+    if (i > 0 && p->inside_lens[i - 1] == len)
+        return;
+    memmove(&p->inside_lens[i + 1], &p->inside_lens[i], p->n_inside_lens - i);
+    p->inside_lens[i] = len;
+    p->n_inside_lens++;
+}
+
 int
 fogi_patterns_add(struct patterns *p, enum pattern_kind kind, const char *text, size_t len,
                   uint32_t number)
@@ -177,10 +215,8 @@ fogi_patterns_add(struct patterns *p, enum pattern_kind kind, const char *text, 
     p->texts_len += (uint32_t)len;
     put_slot(p, p->n);
     p->n++;
-    if (kind == PATTERN_INSIDE && !p->has_inside[len]) {
-        p->has_inside[len] = true;
-        p->inside_lens[p->n_inside_lens++] = (uint8_t)len;
-    }
+    if (kind == PATTERN_INSIDE)
+        note_len(p, (uint8_t)len);
     return FOG_OK;
 }
 
@@ -252,15 +288,31 @@ look_up(const struct patterns *p, const struct name *n, size_t from, size_t len,
     }
 }
 
-/** Looks up every part of one length that does not reach the name's end. */
+/** Looks up a part inside a name, unless a bit tells that there is no such pattern. */
 static void
-look_inside(const struct patterns *p, const struct name *n, size_t len, uint32_t *best)
+look_part(const struct patterns *p, const struct name *n, size_t from, size_t len, uint32_t *best)
 {
-    for (size_t from = 0; from + len < n->len; from++) {
-        uint32_t hash = part_hash(n, from, len), bit = bit_of(p, hash);
-        if ((p->maybe[bit / 8] >> (bit % 8) & 1) != 0)
-            look_up(p, n, from, len, hash, best);
-    }
+    uint32_t hash = part_hash(n, from, len);
+    if (has_bit(p, bit_of(p, hash, 0)))
+        look_up(p, n, from, len, hash, best);
+}
+
+/** Looks up the parts that begin at `from` and do not reach the name's end. */
+static void
+look_inside(const struct patterns *p, const struct name *n, size_t from, uint32_t *best)
+{
+    const uint8_t *len = p->inside_lens, *end = len + p->n_inside_lens;
+    size_t left = n->len - from;
+    for (; len < end && *len < BEGIN && *len < left; len++)
+        look_part(p, n, from, *len, best);
+    if (left <= BEGIN)
+        return;
+    uint32_t begin = part_hash(n, from, BEGIN);
+    if (!has_bit(p, bit_of(p, begin, 0)))
+        return;
+    for (; len < end && *len < left; len++)
+        if (has_bit(p, bit_of(p, begin, *len)))
+            look_part(p, n, from, *len, best);
 }
 
 uint32_t
@@ -273,7 +325,7 @@ fogi_patterns_first(const struct patterns *p, const char *name, size_t len)
     name_init(&n, p->salt, name, len);
     for (size_t from = 0; from < len; from++)
         look_up(p, &n, from, len - from, part_hash(&n, from, len - from), &best);
-    for (size_t i = 0; i < p->n_inside_lens; i++)
-        look_inside(p, &n, p->inside_lens[i], &best);
+    for (size_t from = 0; p->n_inside_lens > 0 && from < len; from++)
+        look_inside(p, &n, from, &best);
     return best;
 }

@@ -41,11 +41,10 @@ struct patterns {
     uint32_t texts_len, texts_cap;
     uint32_t *slots; /* open addressing: index + 1, 0 is empty     */
     uint32_t n_slots;
-    uint8_t *maybe; /* a bit for four hashes each slot: set where a PATTERN_INSIDE may be,
-                       small enough to stay in the cache */
-    uint8_t inside_lens[PATTERN_LEN_MAX]; /* lengths that PATTERN_INSIDE has, each once */
+    uint8_t *maybe; /* bits, set for each PATTERN_INSIDE, for how it begins, and for that with its
+                       length; small enough to stay in the cache */
+    uint8_t inside_lens[PATTERN_LEN_MAX]; /* lengths that PATTERN_INSIDE has, each once, growing */
     uint8_t n_inside_lens;
-    bool has_inside[PATTERN_LEN_MAX + 1];
 };
 
 /** An empty set. m: borrowed for its life. salt: chance. */
@@ -64,7 +63,7 @@ FOG_CHECKED int fogi_patterns_add(struct patterns *p, enum pattern_kind kind, co
                                   size_t len, uint32_t number);
 
 /** The smallest number of a pattern that fits the name, which is in lower case; PATTERN_NONE: none.
- *  O(len * lengths of PATTERN_INSIDE). */
+ *  O(len * lengths of PATTERN_INSIDE) where every part begins as some pattern does, else O(len). */
 uint32_t fogi_patterns_first(const struct patterns *p, const char *name, size_t len);
 
 #endif

@@ -85,11 +85,11 @@ next_random(uint32_t *seed)
 }
 
 static void
-random_text(char *out, size_t max, uint32_t *seed)
+random_text(char *out, size_t max, uint32_t letters, uint32_t *seed)
 {
     size_t len = 1 + next_random(seed) % max;
     for (size_t i = 0; i < len; i++)
-        out[i] = "ab.-"[next_random(seed) % 4];
+        out[i] = "ab.-"[next_random(seed) % letters];
     out[len] = 0;
 }
 
@@ -98,19 +98,19 @@ patterns_find_what_a_plain_search_finds(void **state)
 {
     (void)state;
     for (uint32_t seed = 1; seed <= 40; seed++) {
-        char texts[60][8], name[24];
+        char texts[60][16], name[32];
         enum pattern_kind kinds[60];
-        uint32_t s = seed;
+        uint32_t s = seed, letters = 2 + seed % 3; /* two: long ones fit now and then */
         struct patterns p;
         fogi_patterns_init(&p, &mem, seed * 77);
         for (uint32_t i = 0; i < COUNT(texts); i++) {
-            random_text(texts[i], 7, &s);
+            random_text(texts[i], letters == 2 ? 15 : 7, letters, &s);
             kinds[i] = (enum pattern_kind)(next_random(&s) % PATTERN_KINDS);
             assert_int_equal(fogi_patterns_add(&p, kinds[i], texts[i], strlen(texts[i]), i), 0);
         }
         for (int round = 0; round < 200; round++) {
             uint32_t want = PATTERN_NONE;
-            random_text(name, 20, &s);
+            random_text(name, letters == 2 ? 31 : 20, letters, &s);
             for (uint32_t i = 0; i < COUNT(texts) && want == PATTERN_NONE; i++)
                 if (fits_plainly(kinds[i], texts[i], name))
                     want = i;
