@@ -4,6 +4,7 @@
 #include "app/channel_tcp.h"
 #include "io/log.h"
 #include "io/resolve.h"
+#include "io/udp.h"
 
 #include <assert.h>
 #include <string.h>
@@ -193,7 +194,8 @@ on_alarm(struct alarm *alarm)
 /* ----------------------------------------------------------------------------------------- policy
  */
 
-/** Our addresses come and go with links: asked for again once a minute, where somebody dials. */
+/** Our addresses come and go with links: asked for again once a minute, where somebody dials. Where
+ *  they cannot be read, as in a sandbox without netlink, each address is tried by itself. */
 static void
 know_ourselves(struct reacher *r)
 {
@@ -203,12 +205,13 @@ know_ourselves(struct reacher *r)
     if (now - r->own_since < OWN_FRESH)
         return;
     int err = uv_interface_addresses(&all, &n);
-    if (err) { /* a sandbox without netlink, say */
-        LOG_LIMITED(LOG_AT_WARN, "which addresses are this machine's cannot be found out: %s",
+    r->own_since = now;
+    r->blind = err != 0;
+    if (err) {
+        LOG_LIMITED(LOG_AT_WARN, "this machine's addresses cannot be read: %s; each is tried",
                     fogi_io_text(err));
         return;
     }
-    r->own_since = now;
     fogi_policy_forget_own(r->policy);
     for (int i = 0; i < n; i++) {
         struct dest d;
@@ -224,6 +227,22 @@ know_ourselves(struct reacher *r)
     uv_free_interface_addresses(all, n);
 }
 
+/** What the policy allows, where nobody could tell it our addresses. What cannot be found out is
+ *  refused. */
+static enum policy_verdict
+check_blindly(struct policy *p, const struct dest *d, const struct fog_addr *to)
+{
+    int own = fogi_udp_is_own(to);
+    if (own < 0)
+        LOG_LIMITED(LOG_AT_WARN, "refused: whether it is this machine cannot be found out: %s",
+                    fogi_io_text(own));
+    if (!own)
+        return POLICY_ALLOWED;
+    fogi_policy_forget_own(p); /* of those that were tried before */
+    fogi_policy_own(p, d);
+    return own < 0 ? POLICY_DENIED_OWN : fogi_policy_check(p, d);
+}
+
 static bool
 may_dial(struct reach *a, const struct fog_addr *to)
 {
@@ -236,6 +255,8 @@ may_dial(struct reach *a, const struct fog_addr *to)
     d.port = to->port;
     memcpy(d.ip, v4 ? to->ip + 12 : to->ip, v4 ? 4 : 16);
     enum policy_verdict v = fogi_policy_check(a->r->policy, &d);
+    if (v == POLICY_ALLOWED && a->r->blind)
+        v = check_blindly(a->r->policy, &d, to);
     if (v == POLICY_ALLOWED)
         return true;
     a->r->p->n.dials_denied++;
@@ -374,6 +395,7 @@ fogi_reacher_set(struct reacher *r, struct policy *policy)
 {
     r->policy = policy;
     r->own_since = -OWN_FRESH;
+    r->blind = false;
 }
 
 void

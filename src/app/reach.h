@@ -6,7 +6,8 @@
  * allows, the families in turn, the next one when one has failed or 250 ms have passed; the first
  * connection wins. Tells the truth about why there is none, in SOCKS's words. Refuses to know who
  * asks and what is carried. Invariant: at most REACHES_MAX are looked up and dialled at once, no
- * address is dialled that the policy has not seen, and each ask is answered exactly once.
+ * address is dialled that the policy has not seen, nor one of which it cannot be told whether it is
+ * this machine's where that matters, and each ask is answered exactly once.
  */
 #ifndef FOGI_REACH_H
 #define FOGI_REACH_H
@@ -30,6 +31,7 @@ struct reacher {
     uint32_t n_active, n_waiting;
     struct pump pump;
     fog_time own_since; /* when the policy was told our addresses                            */
+    bool blind;         /* they could not be read: each address is tried by itself            */
 };
 
 /** How it went. c: taken by the callee where rep is SOCKS_OK, else NULL. why: a text that stays. */

@@ -192,6 +192,22 @@ fogi_udp_path(const struct fog_addr *to)
     return mtu > 0 ? (uint32_t)mtu : 0;
 }
 
+int
+fogi_udp_is_own(const struct fog_addr *a)
+{
+    union sockaddr_any sa;
+    struct fog_addr any_port = *a;
+    int family = fogi_addr_is_v4(a) ? AF_INET : AF_INET6;
+    any_port.port = 0;
+    socklen_t len = fogi_addr_to_system(&any_port, family, &sa);
+    int fd = open_socket(family, 0);
+    if (fd < 0)
+        return fd;
+    int err = bind(fd, &sa.sa, len) ? -errno : 0;
+    close(fd);
+    return err == -EADDRNOTAVAIL ? 0 : err ? err : 1;
+}
+
 static void
 on_closed(uv_handle_t *h)
 {

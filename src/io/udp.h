@@ -77,6 +77,9 @@ FOG_CHECKED int fogi_udp_connect(struct udp *u, struct loop *l, struct udp_batch
 /** Bytes of the IP packets that the device on the way to `to` carries; 0: not known. */
 uint32_t fogi_udp_path(const struct fog_addr *to);
 
+/** Whether `a` is an address of this machine: only those can be bound. 1, 0 or a negative errno. */
+FOG_CHECKED int fogi_udp_is_own(const struct fog_addr *a);
+
 /** Closes at once; allowed in every callback but closed. */
 void fogi_udp_close(struct udp *u);
 

@@ -10,6 +10,7 @@
 
 #include "app/reach.h"
 #include "io/resolve.h"
+#include "io/udp.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -257,6 +258,55 @@ our_own_port_is_no_way_round(void **state)
     assert_int_equal(got.rep, SOCKS_DENIED);
 }
 
+/** As text; false where this machine has none but loopback's. */
+static bool
+own_address(char out[64])
+{
+    uv_interface_address_t *all;
+    int n;
+    bool found = false;
+    if (uv_interface_addresses(&all, &n))
+        return false;
+    for (int i = 0; i < n && !found; i++)
+        found = !all[i].is_internal && all[i].address.address4.sin_family == AF_INET &&
+                !uv_ip4_name(&all[i].address.address4, out, 64);
+    uv_free_interface_addresses(all, n);
+    return found;
+}
+
+static void
+own_addresses_that_cannot_be_read_are_found_one_by_one(void **state)
+{
+    (void)state;
+    static const char *const allowed[] = {"127.0.0.1", "10.0.0.0/8", "172.16.0.0/12",
+                                          "192.168.0.0/16", "192.0.2.0/24"};
+    char own[64];
+    struct fog_addr a;
+    fogi_policy_init(&policy);
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+        assert_int_equal(fogi_policy_add(&policy, allowed[i], strlen(allowed[i]), true), 0);
+    fogi_reacher_set(&r, &policy);
+    r.blind = true; /* as if they had just been asked for in vain */
+    r.own_since = process_now(&p);
+    for (int i = 0; i < 2; i++) {
+        ask("127.0.0.1");
+        assert_int_equal(got.rep, SOCKS_OK);
+        fogi_channel_reset(got.c);
+        if (!own_address(own))
+            continue;
+        ask(own);
+        assert_int_equal(got.rep, SOCKS_DENIED);
+        assert_string_equal(got.why, fogi_policy_text(POLICY_DENIED_OWN));
+    }
+    assert_int_equal(fogi_policy_listens(&policy, port), 0);
+    ask("127.0.0.1");
+    assert_int_equal(got.rep, SOCKS_DENIED);
+    assert_true(fogi_addr_parse(&a, "198.51.100.1", port)); /* of a book, not of a machine */
+    assert_int_equal(fogi_udp_is_own(&a), 0);
+    assert_true(fogi_addr_parse(&a, "127.0.0.1", port));
+    assert_int_equal(fogi_udp_is_own(&a), 1);
+}
+
 static void
 one_is_forgotten_at_any_moment(void **state)
 {
@@ -353,6 +403,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_name_may_change_its_mind_but_is_asked_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(our_own_port_is_no_way_round, setup, teardown),
+        cmocka_unit_test_setup_teardown(own_addresses_that_cannot_be_read_are_found_one_by_one,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(one_is_forgotten_at_any_moment, setup, teardown),
         cmocka_unit_test_setup_teardown(so_many_at_once_and_so_many_wait, setup, teardown),
         cmocka_unit_test(families_take_turns),
