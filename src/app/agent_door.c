@@ -65,8 +65,7 @@ fogi_agent_open(struct agent *a)
                             {&c->http, "HTTP", take_http},
                             {&c->mixed, "SOCKS5 and HTTP", take_mixed},
                             {&c->pac, "PAC", take_pac}};
-    fogi_doorway_init(&a->way, a->p, &events, a, FRONTS_FRESH_MAX, &a->n.limit_fresh_waited,
-                      &a->n.limit_fresh_hit);
+    fogi_doorway_init(&a->way, a->p, &events, a, &a->n.limit_fresh_waited, &a->n.limit_fresh_hit);
     for (size_t i = 0; i < AGENT_DOORS; i++) {
         const struct hostport *at = doors[i].at;
         if (!at->port)

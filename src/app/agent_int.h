@@ -22,7 +22,6 @@
 #include "app/turnstile.h"
 #include "proxy/forward.h"
 
-#define FRONTS_FRESH_MAX 1024       /* local connections that have not asked yet, at once   */
 #define PACS_MAX 64                 /* who ask for the script, at once                     */
 #define AGENT_DOORS 4               /* SOCKS5, HTTP, both, PAC                             */
 #define FRONT_TIME FOG_SEC(10)      /* for a local connection to ask (threats S1, S7)        */

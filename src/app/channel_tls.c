@@ -245,7 +245,7 @@ static int
 tls_peek(struct channel *c, const void **at, size_t *len, bool *eof)
 {
     struct tls *t = tls_of(c);
-    if (t->head == t->tail && !t->eof && !c->why)
+    if (t->head == t->tail && !t->eof && !c->why && SSL_is_init_finished(t->ssl))
         fill(t);
     *len = t->tail - t->head;
     *at = t->block ? t->block + t->head : NULL;
@@ -357,13 +357,24 @@ tls_is_sent(const struct channel *c)
 /* ------------------------------------------------------------------------------ coming and going
  */
 
+/** Whether there is something to shake hands about: a server that has heard nothing would only take
+ *  buffers, which thousands of silent ones would make it do. */
+static bool
+has_reason(struct tls *t)
+{
+    const void *at;
+    size_t n;
+    bool eof;
+    return !SSL_is_server(t->ssl) || channel_peek(t->below, &at, &n, &eof) || n || eof;
+}
+
 static void
 on_below(void *ctx)
 {
     struct tls *t = ctx;
     if (t->below->why)
         channel_break(&t->ch, t->below->why);
-    if (!SSL_is_init_finished(t->ssl) && !t->ch.why) {
+    if (!SSL_is_init_finished(t->ssl) && !t->ch.why && has_reason(t)) {
         ERR_clear_error();
         int ret = SSL_do_handshake(t->ssl);
         if (ret <= 0)

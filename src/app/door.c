@@ -20,12 +20,23 @@ take(struct door *d, uv_stream_t *stream)
     d->take(d->way->owner, c, &peer);
 }
 
+/** What each has now that the door is full. A burst of honest ones is over soon. */
+static fog_time
+grace(struct doorway *w)
+{
+    fog_time now = process_now(w->p);
+    if (now - w->last_crowded > DOOR_GRACE)
+        w->crowded = now;
+    w->last_crowded = now;
+    return now - w->crowded > DOOR_GRACE ? DOOR_GRACE_SHORT : DOOR_GRACE;
+}
+
 bool
 fogi_doorway_make_room(struct doorway *w)
 {
     if (w->events->fresh(w->owner) < w->most)
         return true;
-    fog_time end = w->events->oldest(w->owner) + DOOR_GRACE;
+    fog_time end = w->events->oldest(w->owner) + grace(w);
     if (process_now(w->p) < end) {
         fogi_alarm_set(&w->room_time, end);
         return false;
@@ -82,10 +93,16 @@ fogi_doorway_has_room(struct doorway *w)
 
 void
 fogi_doorway_init(struct doorway *w, struct process *p, const struct doorway_events *events,
-                  void *owner, unsigned most, uint64_t *waited, uint64_t *hit)
+                  void *owner, uint64_t *waited, uint64_t *hit)
 {
-    *w = (struct doorway){
-        .p = p, .events = events, .owner = owner, .most = most, .waited = waited, .hit = hit};
+    unsigned quarter = p->loop.fds_max / 4;
+    *w = (struct doorway){.p = p,
+                          .events = events,
+                          .owner = owner,
+                          .most = quarter < DOOR_MAX ? quarter : DOOR_MAX,
+                          .last_crowded = -DOOR_GRACE - 1,
+                          .waited = waited,
+                          .hit = hit};
     list_init(&w->doors);
     pump_init(&w->room, on_room);
     fogi_alarm_init(&w->room_time, &p->loop, on_room_time);

@@ -128,6 +128,7 @@ drain(void *self)
     struct gateway *g = self;
     fogi_gateway_shut(g);
     end_sessions(&g->fresh, false);
+    end_sessions(&g->greeted, false);
     end_sessions(&g->settled, false);
 }
 
@@ -144,6 +145,7 @@ stop(void *self)
     struct gateway *g = self;
     drain(g);
     end_sessions(&g->fresh, true);
+    end_sessions(&g->greeted, true);
     end_sessions(&g->settled, true);
     fogi_gateway_kcp_close(g);
     fogi_reacher_deinit(&g->reacher);
@@ -277,6 +279,7 @@ fogi_gateway_run(struct gateway_conf *c, gateway_load_fn load, void *ctx)
     g->load_ctx = ctx;
     g->next.webroot = -1;
     list_init(&g->fresh);
+    list_init(&g->greeted);
     list_init(&g->settled);
     int code = EXIT_UNAVAILABLE;
     int err = fogi_process_init(&p, &g->live.conf->tunnel, load ? read_again : NULL, g);

@@ -24,10 +24,13 @@ fresh(const void *owner)
     return g->n_fresh;
 }
 
+/** Who would have to go: those who dawdle in a TLS handshake and those who dawdle behind one are
+ *  ended in turn, so that neither kind, however many they are, is in the way of the other. */
 static struct session *
 oldest_of(const struct gateway *g)
 {
-    return list_entry(g->fresh.next, struct session, link);
+    const struct list *l = g->n_greeted * 2 > g->n_fresh ? &g->greeted : &g->fresh;
+    return list_entry(l->next, struct session, link);
 }
 
 static fog_time
@@ -55,8 +58,7 @@ fogi_gateway_has_room_kcp(struct gateway *g)
 void
 fogi_gateway_doors_init(struct gateway *g)
 {
-    fogi_doorway_init(&g->way, g->p, &events, g, FRESH_MAX, &g->n.limit_fresh_waited,
-                      &g->n.limit_fresh_hit);
+    fogi_doorway_init(&g->way, g->p, &events, g, &g->n.limit_fresh_waited, &g->n.limit_fresh_hit);
 }
 
 int

@@ -21,8 +21,7 @@
 #include "proxy/site.h"
 #include "proxy/websocks.h"
 
-#define FRESH_MAX 256              /* not authenticated, at once (threats S7)                  */
-#define FRESH_KCP_MAX 1024         /* the same for streams of tunnels, which cannot wait   */
+#define FRESH_KCP_MAX (DOOR_MAX + 512) /* not authenticated; streams of tunnels cannot wait */
 #define HANDSHAKE_TIME FOG_SEC(10) /* for each step that the far side owes us (S1, S7)         */
 #define IDLE_TIME FOG_SEC(15 * 60) /* without a byte, PONGs included                           */
 #define LINGER_QUIET FOG_SEC(5)    /* reading on after our end, until nothing came for ...     */
@@ -70,11 +69,12 @@ struct gateway {
     struct hub *hub; /* NULL: no tunnels */
     struct turnstile visits;
     struct reacher reacher;
-    struct mem mem;      /* of the engines                          */
-    struct list fresh;   /* sessions without a good password, yet   */
-    struct list settled; /* all others                              */
-    uint32_t n_fresh, n_settled;
-    uint64_t ids; /* of streams, given so far                */
+    struct mem mem;    /* of the engines                          */
+    struct list fresh; /* sessions without a good password, yet, each list from oldest to newest */
+    struct list greeted;                    /* ... of which TLS stands                  */
+    struct list settled;                    /* all others                              */
+    uint32_t n_fresh, n_greeted, n_settled; /* n_fresh: with those greeted */
+    uint64_t ids;                           /* of streams, given so far                */
     struct gateway_counters n;
 };
 
@@ -96,7 +96,7 @@ struct session {
     struct fog_addr peer;
     struct ws_server ws;
     enum session_phase phase;
-    bool fresh, tls, kcp, redirect;
+    bool fresh, tls, greeted, kcp, redirect;
     int bad_head;  /* what came is no request: the status of its answer; 0: it is one            */
     uint64_t id;   /* of the stream, for the log; 0: none yet                                  */
     char user[64]; /* whose; cut                                                               */
@@ -105,7 +105,7 @@ struct session {
     struct channel *far;
     struct splice splice;
     struct alarm alarm;
-    fog_time born;         /* when it came, or began its request anew                            */
+    fog_time born;         /* when it came, ended its TLS handshake, or began its request anew   */
     fog_time since, moved; /* the step's begin; when a byte came last                            */
 };
 

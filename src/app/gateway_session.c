@@ -36,6 +36,7 @@ leave_list(struct session *s)
     list_unlink(&s->link);
     if (s->fresh) {
         s->g->n_fresh--;
+        s->g->n_greeted -= s->greeted;
         fogi_doorway_has_room(&s->g->way);
     } else
         s->g->n_settled--;
@@ -72,6 +73,15 @@ set_step(struct session *s, enum session_phase phase, fog_time time)
     s->phase = phase;
     s->since = s->moved = process_now(s->g->p);
     fogi_alarm_set(&s->alarm, s->since + time);
+}
+
+/** It has got somewhere, and is the last of its kind who would have to go. */
+static void
+be_newest(struct session *s)
+{
+    s->born = process_now(s->g->p);
+    list_unlink(&s->link);
+    list_push(s->greeted ? &s->g->greeted : &s->g->fresh, &s->link);
 }
 
 static const char *
@@ -277,9 +287,7 @@ look_answer(struct session *s)
     }
     fogi_web_free(s);
     fogi_ws_server_again(&s->ws);
-    s->born = process_now(s->g->p);
-    list_unlink(&s->link); /* the list is in the order of birth */
-    list_push(&s->g->fresh, &s->link);
+    be_newest(s);
     set_step(s, SESSION_ENGINE, HANDSHAKE_TIME);
     channel_notify(s->c);
 }
@@ -446,6 +454,11 @@ static void
 look(void *ctx)
 {
     struct session *s = ctx;
+    if (s->fresh && s->tls && !s->greeted && fogi_channel_tls_is_ready(s->c)) {
+        s->greeted = true;
+        s->g->n_greeted++;
+        be_newest(s);
+    }
     switch (s->phase) {
     case SESSION_ENGINE:
         look_engine(s);

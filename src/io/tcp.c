@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BACKLOG 1024
+#define BACKLOG 4096
 #define CARRIER_TIMEOUT_MS 15000u /* unacknowledged bytes of a tunnel's connection end it */
 #define CARRIER_KEEPALIVE_S 30u
 

@@ -22,12 +22,14 @@ import os
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -295,6 +297,35 @@ def echo_once(port, data=b"hello", seconds=PATIENCE, host="127.0.0.1"):
             return targets.read_exactly(s, len(data)) == data
     except OSError:
         return False
+
+
+class Dawdlers(threading.Thread):
+    """So many connections that begin to say something and never end; who is thrown out comes again."""
+
+    def __init__(self, port, count, begun):
+        super().__init__(daemon=True)
+        self.port, self.count, self.begun = port, count, begun
+        self.over = False
+        self.start()
+
+    def run(self):
+        poll, inside = select.epoll(), {}
+        while not self.over:
+            while len(inside) < self.count and not self.over:
+                with contextlib.suppress(OSError):
+                    s = connect(self.port)
+                    inside[s.fileno()] = s
+                    poll.register(s, select.EPOLLIN)
+                    s.sendall(self.begun)
+            for fd, _ in poll.poll(0.1):
+                poll.unregister(fd)
+                inside.pop(fd).close()
+        for s in inside.values():
+            s.close()
+
+    def close(self):
+        self.over = True
+        self.join(PATIENCE)
 
 
 # ------------------------------------------------------------------------------------------- tests

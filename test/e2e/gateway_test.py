@@ -458,7 +458,7 @@ class GatewayTest(fog.Test):
             self.assertLess(time.monotonic() - begin, 12)
 
     def test_so_many_are_heard_at_once_and_the_next_waits(self):
-        g = self.gateway()
+        g = self.gateway(nofile=1024)  # a quarter of these are for the door
         slow = [self.connect(g) for _ in range(255)]
         fog.wait_until(lambda: g.counters()["gateway.fresh"] == 255, "all are there")
         a = self.agent(g)  # the last place
@@ -472,6 +472,20 @@ class GatewayTest(fog.Test):
         self.assertEqual(g.counters()["gateway.limit_fresh_waited"], 1)
         self.assertEqual(g.counters()["gateway.limit_fresh_hit"], 1)
         self.assertEqual(targets.read_end(slow[0]), (b"", "ECONNRESET"))
+
+    def test_thousands_who_dawdle_do_not_keep_one_out(self):
+        """They come again as soon as they are ended; one who has something to say gets in."""
+        for tls in (False, True):
+            g = self.gateway(tls, nofile=1024)
+            slow = fog.Dawdlers(g.port, 1500, b"\x16\x03\x01" if tls else b"GET / HTTP/1.1\r\n")
+            self.keep(slow)
+            fog.wait_until(lambda g=g: g.counters()["gateway.limit_fresh_hit"] > 500, "it is full")
+            for _ in range(4):
+                begin = time.monotonic()
+                self.assertEqual(self.agent(g, tls).status, 101)
+                self.assertLess(time.monotonic() - begin, 5)
+            slow.close()
+            fog.wait_until(lambda g=g: g.counters()["gateway.fresh"] == 0, "they are gone")
 
     def test_a_burst_of_agents_is_only_delayed(self):
         g = self.gateway()

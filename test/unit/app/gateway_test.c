@@ -39,6 +39,7 @@ setup(void **state)
     fogi_auth_init(&g->live.auth, g->live.users, 1);
     assert_int_equal(fogi_auth_add(&g->live.auth, "alice", "pasSw0rD"), 0);
     list_init(&g->fresh);
+    list_init(&g->greeted);
     list_init(&g->settled);
     mem_init(&g->mem, &p.al);
     fogi_reacher_init(&g->reacher, &p, NULL);
@@ -50,8 +51,8 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-    struct list *lists[] = {&g->fresh, &g->settled};
-    for (size_t i = 0; i < 2; i++)
+    struct list *lists[] = {&g->fresh, &g->greeted, &g->settled};
+    for (size_t i = 0; i < 3; i++)
         while (!list_is_empty(lists[i]))
             fogi_session_kill(list_entry(lists[i]->next, struct session, link));
     fogi_doorway_shut(&g->way);
@@ -323,6 +324,65 @@ tunnels_may_open_so_many_at_once(void **state)
         close(fds[n]);
 }
 
+/** A full door of four: the two last of them have ended their TLS handshakes. */
+static void
+fill_door(int fds[4])
+{
+    g->way.most = 4;
+    for (int i = 0; i < 4; i++) {
+        fds[i] = enter(false);
+        if (i < 2)
+            continue;
+        struct session *s = last_of(&g->fresh);
+        list_unlink(&s->link);
+        list_push(&g->greeted, &s->link);
+        s->greeted = true;
+        g->n_greeted++;
+    }
+}
+
+static void
+a_door_that_stays_full_turns_faster(void **state)
+{
+    (void)state;
+    int fds[4];
+    fill_door(fds);
+    struct session *first = list_entry(g->fresh.next, struct session, link);
+    first->born -= DOOR_GRACE_SHORT;
+    assert_false(fogi_doorway_make_room(&g->way)); /* a burst: the oldest has all its time */
+    g->way.crowded -= DOOR_GRACE;
+    assert_false(fogi_doorway_make_room(&g->way));
+    g->way.crowded--;
+    assert_true(fogi_doorway_make_room(&g->way));
+    assert_int_equal(g->n_fresh, 3);
+    g->way.last_crowded -= DOOR_GRACE + 1; /* it was empty meanwhile */
+    fds[0] = enter(false);
+    first = list_entry(g->fresh.next, struct session, link);
+    first->born -= DOOR_GRACE_SHORT;
+    assert_false(fogi_doorway_make_room(&g->way));
+    assert_int_equal(g->n.limit_fresh_hit, 1);
+}
+
+static void
+who_dawdles_in_tls_is_not_in_the_way_of_who_is_through(void **state)
+{
+    (void)state;
+    int fds[4];
+    fill_door(fds);
+    g->way.crowded = process_now(&p) - DOOR_GRACE - 1;
+    g->way.last_crowded = process_now(&p);
+    struct list *lists[] = {&g->fresh, &g->greeted};
+    for (int i = 0; i < 2; i++)
+        for (struct list *l = lists[i]->next; l != lists[i]; l = l->next)
+            list_entry(l, struct session, link)->born -= DOOR_GRACE;
+    assert_true(fogi_doorway_make_room(&g->way));
+    assert_int_equal(g->n_fresh - g->n_greeted, 1); /* half are greeted: one of the others went */
+    g->way.most = 3;
+    assert_true(fogi_doorway_make_room(&g->way));
+    assert_int_equal(g->n_greeted, 1); /* now they are more */
+    assert_int_equal(g->n_fresh, 2);
+}
+
 int
 main(void)
 {
@@ -337,6 +397,9 @@ main(void)
         cmocka_unit_test_setup_teardown(bytes_do_not_stretch_the_handshake, setup, teardown),
         cmocka_unit_test_setup_teardown(whoever_does_not_stop_after_our_end_is_cut_off, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_door_that_stays_full_turns_faster, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_dawdles_in_tls_is_not_in_the_way_of_who_is_through,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(tunnels_may_open_so_many_at_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
