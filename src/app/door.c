@@ -20,12 +20,13 @@ take(struct door *d, uv_stream_t *stream)
     d->take(d->way->owner, c, &peer);
 }
 
-/** What each has now that the door is full. A burst of honest ones is over soon. */
+/** What each has now that the door is full. A burst of honest ones is over soon; where all who came
+ *  with it go at once, it is quiet for a DOOR_GRACE, and that is no end. */
 static fog_time
 grace(struct doorway *w)
 {
     fog_time now = process_now(w->p);
-    if (now - w->last_crowded > DOOR_GRACE)
+    if (now - w->last_crowded > DOOR_CALM)
         w->crowded = now;
     w->last_crowded = now;
     return now - w->crowded > DOOR_GRACE ? DOOR_GRACE_SHORT : DOOR_GRACE;
@@ -100,7 +101,7 @@ fogi_doorway_init(struct doorway *w, struct process *p, const struct doorway_eve
                           .events = events,
                           .owner = owner,
                           .most = quarter < DOOR_MAX ? quarter : DOOR_MAX,
-                          .last_crowded = -DOOR_GRACE - 1,
+                          .last_crowded = -DOOR_CALM - 1,
                           .waited = waited,
                           .hit = hit};
     list_init(&w->doors);

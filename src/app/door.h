@@ -17,6 +17,7 @@
 
 #define DOOR_MAX 1024                /* at once; fewer where descriptors are scarce            */
 #define DOOR_GRACE FOG_SEC(2)        /* what each of them has when others wait ...             */
+#define DOOR_CALM (2 * DOOR_GRACE)   /* nobody has waited for so long: it is over               */
 #define DOOR_GRACE_SHORT FOG_MS(500) /* ... and when they have waited for longer than that    */
 
 struct door;

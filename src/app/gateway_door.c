@@ -51,8 +51,8 @@ static const struct doorway_events events = {
 bool
 fogi_gateway_has_room_kcp(struct gateway *g)
 {
-    /* A stream of a tunnel cannot be made to wait, and its tunnel has limits of its own. */
-    return fogi_doorway_make_room(&g->way) || g->n_fresh < FRESH_KCP_MAX;
+    /* A stream of a tunnel cannot be made to wait: nobody goes for it while there is room. */
+    return g->n_fresh < FRESH_KCP_MAX || fogi_doorway_make_room(&g->way);
 }
 
 void

@@ -355,12 +355,16 @@ a_door_that_stays_full_turns_faster(void **state)
     g->way.crowded--;
     assert_true(fogi_doorway_make_room(&g->way));
     assert_int_equal(g->n_fresh, 3);
-    g->way.last_crowded -= DOOR_GRACE + 1; /* it was empty meanwhile */
+    fds[0] = enter(false);
+    list_entry(g->fresh.next, struct session, link)->born -= DOOR_GRACE_SHORT;
+    g->way.last_crowded = process_now(&p) - DOOR_CALM; /* all had come and gone together */
+    assert_true(fogi_doorway_make_room(&g->way));
+    g->way.last_crowded -= DOOR_CALM + 1; /* it was empty for longer than that */
     fds[0] = enter(false);
     first = list_entry(g->fresh.next, struct session, link);
     first->born -= DOOR_GRACE_SHORT;
     assert_false(fogi_doorway_make_room(&g->way));
-    assert_int_equal(g->n.limit_fresh_hit, 1);
+    assert_int_equal(g->n.limit_fresh_hit, 2);
 }
 
 static void
