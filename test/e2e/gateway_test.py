@@ -398,19 +398,19 @@ class GatewayTest(fog.Test):
                 status = websocks.read_head(s).split()[1]
                 return status, time.monotonic() - begin
 
+        delayed = 0
         for i, request in enumerate(strangers):
             source = f"127.3.0.{i + 1}"
             begin = time.monotonic()
             for _ in range(70):
                 status, _ = ask(request, source)
                 self.assertNotEqual(status, b"101")
-            took = time.monotonic() - begin
-            self.assertGreater(took, 0.8, request)  # twenty of them, less what passed before
-            self.assertLess(took, 3, request)
+            self.assertGreater(time.monotonic() - begin, 0.8, request)  # twenty of them waited
+            before, delayed = delayed, g.counters()["gateway.delayed"]
+            self.assertGreater(delayed, before, request)
             self.assertEqual(ask(right, source)[0], b"101")
             self.assertLess(ask(right, source)[1], 0.5, "a right one waits for nobody")
             self.assertLess(ask(request, f"127.3.1.{i + 1}")[1], 0.5, "others do not wait")
-        self.assertGreaterEqual(g.counters()["gateway.delayed"], 4 * 15)
         self.assertNotIn("wrong", g.log().replace("wrong user or password", ""))
 
     def test_it_answers_like_other_web_servers(self):
