@@ -116,6 +116,29 @@ bio_method(void)
 /* ---------------------------------------------------------------------------------------- errors
  */
 
+/** What is wrong with the far side's certificate, for those who can mend it. */
+static const char *
+cert_text(long code)
+{
+    switch (code) {
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return "its certificate is not trusted: nobody known has signed it (agent.cacerts.path?)";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return "its certificate is for another host (hostname mismatch)";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "its certificate has expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "its certificate is not valid yet (is a clock wrong?)";
+    default:
+        return X509_verify_cert_error_string(code);
+    }
+}
+
 static void
 broke(struct tls *t, int ret)
 {
@@ -126,7 +149,7 @@ broke(struct tls *t, int ret)
     const char *why = t->below->why ? t->below->why : ERR_reason_error_string(code);
     long cert = SSL_get_verify_result(t->ssl);
     if (!t->below->why && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-        why = X509_verify_cert_error_string(cert);
+        why = cert_text(cert);
     ERR_clear_error();
     channel_break(&t->ch, why ? why : "the TLS connection broke");
 }

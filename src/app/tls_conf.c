@@ -36,6 +36,8 @@ static bool
 fail_file(char error[TLS_ERROR_MAX], const char *file)
 {
     unsigned long e = ERR_peek_error();
+    if (ERR_GET_REASON(e) == X509_R_KEY_VALUES_MISMATCH && ERR_GET_LIB(e) == ERR_LIB_X509)
+        return fail(error, "%s: the key does not belong to the certificate", file);
     const char *why =
         ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e)) : ERR_reason_error_string(e);
     return fail(error, "%s: %s", file, why ? why : "not what was expected");

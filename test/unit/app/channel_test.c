@@ -416,7 +416,7 @@ files_are_read_or_explained(void **state)
          "none.key: No such file"},
         {{.certs = {TLS_DIR "server.pem"}, .n_certs = 1, .key = TLS_DIR "second.key"},
          false,
-         "second.key: "},
+         "second.key: the key does not belong to the certificate"},
         {{.certs = {TLS_DIR "server.key"}, .n_certs = 1, .key = TLS_DIR "server.key"},
          false,
          "server.key: no certificate in it"},
