@@ -377,6 +377,8 @@ static void
 ask_if_quiet(struct slot *s, const struct fog_session_status *st)
 {
     fog_time now = process_now(s->sup->p);
+    if (st->arq.n.bytes_in - s->asked_at < MUCH)
+        return; /* the watch was set for what has been answered meanwhile */
     if (now - st->arq.last_input < QUIET_US) {
         fogi_alarm_set(&s->watch, st->arq.last_input + QUIET_US);
         return;
