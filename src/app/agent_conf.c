@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define TUNNELS_EACH 4 /* to each server: a lost packet holds up a part of a page only */
+
 #define CA_BYTES_MAX                                                                               \
     (4u * 1024 * 1024) /* of a file of certificates: the system's is about 220 KiB */
 
@@ -366,6 +367,8 @@ static void
 complete(struct settings *s)
 {
     struct agent_conf *c = s->conf;
+    if (!fogi_settings_given(s, "agent.kcp.tunnels") && !c->tunnel.up && !c->tunnel.down)
+        c->tunnel.tunnels = TUNNELS_EACH;
     take_everything(s, c);
     put_default_last(c);
     check_listeners(s, c);
@@ -412,7 +415,6 @@ make(struct store **store)
     c->alloc = fogi_budget_alloc(&c->budget);
     mem_init(&c->mem, &c->alloc);
     fogi_conf_init(&c->tunnel, CONF_CLIENT);
-    c->tunnel.tunnels = TUNNELS_EACH;
     return c;
 }
 

@@ -236,12 +236,13 @@ static const struct role role = {.name = "client",
 static void
 log_start(const struct conf *c)
 {
-    char listen[CONF_HOST_MAX + 16], remote[CONF_HOST_MAX + 16], how[HOW_MAX];
+    char listen[CONF_HOST_MAX + 16], remote[CONF_HOST_MAX + 16], tunnels[16], how[HOW_MAX];
     fogi_conf_text(c, CONF_KEY_LISTEN, listen, sizeof listen);
     fogi_conf_text(c, CONF_KEY_REMOTE, remote, sizeof remote);
-    fogi_log(LOG_AT_INFO, "listening on tcp %s for %s %s; tunnels %u, hold %u s, %s", listen,
-             c->via == FOG_VIA_KCP ? "udp" : "tcp", remote, c->tunnels, c->hold_s,
-             fogi_process_how(c, how));
+    fogi_conf_text(c, CONF_KEY_TUNNELS, tunnels, sizeof tunnels);
+    fogi_log(LOG_AT_INFO, "listening on tcp %s for %s %s; tunnels %s, hold %u s, %s", listen,
+             c->via == FOG_VIA_KCP ? "udp" : "tcp", remote, c->tunnels ? tunnels : "as needed",
+             c->hold_s, fogi_process_how(c, how));
 }
 
 int

@@ -64,6 +64,8 @@ enum conf_key {
 
 enum conf_source { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_FLAG };
 
+#define CONF_TUNNELS_BUSY 2
+
 struct conf {
     enum conf_mode mode;
     struct hostport listen; /* client: TCP, host "127.0.0.1" when none was given.
@@ -75,8 +77,9 @@ struct conf {
                                0: as the link allows. Default 0                                   */
     uint32_t down;          /* kbit/s that the peer is asked to send at most, likewise            */
     enum fog_via via;       /* FOG_VIA_KCP, or FOG_VIA_PIPE for "tcp". Default kcp                */
-    uint32_t tunnels;       /* client: sessions kept, 1..8 (so many of one network may be unproven).
-                               Default 1                                                          */
+    uint32_t tunnels;       /* client: sessions kept, 1..8 (so many of one network may be unproven);
+                               0: one, and CONF_TUNNELS_BUSY while there are streams, unless a
+                               rate is told, which they would have to share. Default 0            */
     uint32_t hold_s;        /* client: seconds a local connection waits for a tunnel, 0..300;
                                0: closed at once. Default 5                                       */
     bool compress;          /* send DATA with the gzip flag. Default false                        */

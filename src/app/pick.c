@@ -65,6 +65,7 @@ fogi_supervisor_open(struct supervisor *sup, struct carrier **c, struct fog_stre
         if (!rc) {
             (*c)->touched(*c); /* not after a refusal: its turn would bring us here again */
             *cautious = now - heard > PROVEN_US;
+            fogi_supervisor_wake(sup);
             return true;
         }
         tried |= 1u << i;

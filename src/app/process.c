@@ -334,7 +334,7 @@ fogi_process_how(const struct conf *c, char buf[HOW_MAX])
 uint64_t
 fogi_process_rate(const struct conf *c, uint32_t kbits)
 {
-    return (uint64_t)kbits * 125 / (c->mode == CONF_CLIENT ? c->tunnels : 1);
+    return (uint64_t)kbits * 125 / (c->mode == CONF_CLIENT && c->tunnels ? c->tunnels : 1);
 }
 
 int

@@ -24,6 +24,7 @@
 #define MUCH 65536              /* bytes                                               */
 #define HEED_US FOG_SEC(5)      /* a foggara server has said that it is one             */
 #define STABLE_US FOG_SEC(2)    /* ready so long: its loss is not a failure in a row    */
+#define REST_US FOG_SEC(60)     /* without a stream for so long: one tunnel is enough   */
 #define BACKOFF_FIRST FOG_MS(250)
 #define BACKOFF_MAX FOG_SEC(5)
 #define BACKOFF_HURRIED FOG_SEC(1) /* while a local connection waits                       */
@@ -430,6 +431,42 @@ static const struct tunnel_events tunnel_events = {
 
 /* ------------------------------------------------------------------------------- what is wanted */
 
+/** One tunnel is enough to be reached by. Where streams are, a lost packet of a download should not
+ *  hold up the others: there are several then, unless a told rate would have to be cut in parts. */
+static unsigned
+wanted(const struct supervisor *sup)
+{
+    const struct conf *c = &sup->p->conf;
+    if (c->tunnels)
+        return c->tunnels;
+    return sup->awake && !c->up && !c->down ? CONF_TUNNELS_BUSY : 1;
+}
+
+void
+fogi_supervisor_wake(struct supervisor *sup)
+{
+    if (sup->awake)
+        return;
+    sup->awake = true;
+    fogi_alarm_set(&sup->rest, process_now(sup->p) + REST_US);
+    fogi_supervisor_adjust(sup);
+}
+
+static void
+on_rest(struct alarm *a)
+{
+    struct supervisor *sup = list_entry(a, struct supervisor, rest);
+    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
+        const struct slot *s = &sup->slots[i];
+        if (s->now && fogi_tunnel_is_busy(s->now, FOG_TIME_NEVER)) {
+            fogi_alarm_set(a, process_now(sup->p) + REST_US);
+            return;
+        }
+    }
+    sup->awake = false;
+    fogi_supervisor_adjust(sup);
+}
+
 void
 fogi_supervisor_init(struct supervisor *sup, struct process *p, const struct hostport *server,
                      const struct supervisor_events *events, void *owner)
@@ -439,6 +476,7 @@ fogi_supervisor_init(struct supervisor *sup, struct process *p, const struct hos
     sup->owner = owner;
     list_init(&sup->retired);
     fogi_alarm_init(&sup->retire, &p->loop, on_retire);
+    fogi_alarm_init(&sup->rest, &p->loop, on_rest);
     for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
         struct slot *s = &sup->slots[i];
         *s = (struct slot){.sup = sup, .number = i + 1, .outstanding = FOG_TIME_NEVER};
@@ -453,26 +491,31 @@ fogi_supervisor_init(struct supervisor *sup, struct process *p, const struct hos
 static void
 unwant(struct slot *s)
 {
-    struct tunnel *next = s->next;
+    struct tunnel *next = s->next, *now = s->now;
     s->wanted = s->resolving = false;
     s->next = NULL;
     fogi_alarm_set(&s->retry, FOG_TIME_NEVER);
     if (next)
         fogi_tunnel_close(next, "not needed");
-    if (s->now)
+    if (now && fogi_tunnel_is_busy(now, FOG_TIME_NEVER)) {
         retire(s);
+    } else if (now) {
+        s->now = NULL;
+        fogi_tunnel_close(now, "not needed");
+    }
 }
 
 void
 fogi_supervisor_adjust(struct supervisor *sup)
 {
+    unsigned n = wanted(sup);
     for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
         struct slot *s = &sup->slots[i];
-        bool wanted = i < sup->p->conf.tunnels;
-        if (s->wanted && !wanted)
+        bool keep = i < n;
+        if (s->wanted && !keep)
             unwant(s);
-        s->wanted = wanted;
-        if (wanted && !s->now)
+        s->wanted = keep;
+        if (keep && !s->now)
             attempt(s);
     }
 }
@@ -605,6 +648,7 @@ fogi_supervisor_stop(struct supervisor *sup)
     while ((link = list_pop(&sup->retired)))
         fogi_tunnel_close(list_entry(link, struct tunnel, link), "shutting down");
     fogi_alarm_close(&sup->retire, NULL);
+    fogi_alarm_close(&sup->rest, NULL);
     fogi_target_deinit(&sup->target);
 }
 

@@ -61,6 +61,8 @@ struct supervisor {
     void *owner;
     struct target target;
     struct slot slots[SUPERVISOR_SLOTS_MAX];
+    bool awake;          /* there have been streams lately                             */
+    struct alarm rest;   /* are there still?                                           */
     struct list retired; /* tunnels that were replaced and still have streams          */
     struct alarm retire; /* the oldest of them ends                                    */
     bool leaving;        /* no tunnel is wanted any more; streams may take their time  */
@@ -73,8 +75,11 @@ void fogi_supervisor_init(struct supervisor *sup, struct process *p, const struc
 /** The server has another name or address; tunnels move there, streams stay where they are. */
 void fogi_supervisor_move(struct supervisor *sup, const struct hostport *server);
 
-/** Begins and ends tunnels so that the configured number is kept. */
+/** Begins and ends tunnels so that as many are kept as the configuration wants now. */
 void fogi_supervisor_adjust(struct supervisor *sup);
+
+/** There is a stream: one tunnel may not be enough. */
+void fogi_supervisor_wake(struct supervisor *sup);
 
 /** Nobody wants streams any more: each tunnel ends with its last stream, however long that takes.
  */

@@ -5,7 +5,7 @@ import time
 import fog
 import targets
 
-SETTLE, SECONDS = 3, 10
+SETTLE, SECONDS = 3, 11  # together longer than a client's keepalive waits
 WAKEUPS = 5  # a second and process
 CPU = 0.02  # seconds of CPU a process; a sanitizer costs more
 
@@ -36,6 +36,9 @@ class Idle(fog.Test):
             with self.subTest(process=" ".join(p.args)):
                 self.assertLess(per_second, WAKEUPS, "wake-ups a second")
                 self.assertLessEqual(used, CPU * (5 if fog.sanitized() else 1), "seconds of CPU")
+        for _, client, _ in pairs:  # once after ten seconds, and only once
+            counters = client.counters()
+            self.assertLessEqual(counters["mux.pings_out"], counters["process.tunnels_ready"])
         for row, (_, _, sockets) in zip(rows, pairs):
             for s in sockets:
                 s.sendall(b"still here")

@@ -4,6 +4,7 @@ import hashlib
 import queue
 import re
 import socket
+import time
 
 import fog
 import relay
@@ -123,6 +124,16 @@ class Transfer(fog.Test):
         client.counters()
         streams = re.findall(r"^tunnel .*: (\d+) streams", client.log()[before:], re.M)
         self.assertEqual(sorted(streams), ["1", "2", "2"])
+
+    def test_one_tunnel_while_nobody_uses_it(self):
+        target = self.target(targets.echo)
+        server = self.server(target.port)
+        client = self.client(server.port)
+        fog.wait_until(lambda: client.counters()["process.tunnels_ready"] == 1, "a tunnel")
+        time.sleep(1)
+        self.assertEqual(client.counters()["process.tunnels_ready"], 1)
+        self.assert_echoes(client)
+        fog.wait_until(lambda: client.counters()["process.tunnels_ready"] == 2, "another")
 
     def test_every_fast_and_odd_windows(self):
         rows = (

@@ -56,7 +56,7 @@ test_defaults(void **state)
     assert_int_equal(c.up, 0);
     assert_int_equal(c.down, 0);
     assert_int_equal(c.via, FOG_VIA_KCP);
-    assert_int_equal(c.tunnels, 1);
+    assert_int_equal(c.tunnels, 0);
     assert_int_equal(c.hold_s, 5);
     assert_false(c.compress);
     assert_int_equal(c.mtu, 0);
@@ -224,8 +224,8 @@ static const struct {
     {C, CONF_KEY_VIA, "tcp", "tcp", NULL},
     {C, CONF_KEY_VIA, "udp", NULL, "\"udp\" is neither kcp nor tcp"},
     {C, CONF_KEY_TUNNELS, "8", "8", NULL},
-    {C, CONF_KEY_TUNNELS, "9", NULL, "\"9\" is not a whole number within 1..8"},
-    {C, CONF_KEY_TUNNELS, "0", NULL, "\"0\" is not a whole number within 1..8"},
+    {C, CONF_KEY_TUNNELS, "9", NULL, "\"9\" is not a whole number within 0..8"},
+    {C, CONF_KEY_TUNNELS, "0", "0", NULL},
     {C, CONF_KEY_HOLD, "0", "0", NULL},
     {C, CONF_KEY_HOLD, "300", "300", NULL},
     {C, CONF_KEY_HOLD, "301", NULL, "\"301\" is not a whole number within 0..300"},
