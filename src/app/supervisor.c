@@ -437,6 +437,8 @@ static unsigned
 wanted(const struct supervisor *sup)
 {
     const struct conf *c = &sup->p->conf;
+    if (sup->leaving)
+        return 0;
     if (c->tunnels)
         return c->tunnels;
     return sup->awake && !c->up && !c->down ? CONF_TUNNELS_BUSY : 1;
@@ -524,9 +526,7 @@ void
 fogi_supervisor_leave(struct supervisor *sup)
 {
     sup->leaving = true;
-    for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++)
-        if (sup->slots[i].wanted)
-            unwant(&sup->slots[i]);
+    fogi_supervisor_adjust(sup);
     arm_retire(sup);
 }
 
