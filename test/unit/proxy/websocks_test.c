@@ -6,7 +6,7 @@
 #include "unit/proxy/feed.h"
 
 #include "proxy/websocks.h"
-#include "replay/recording.h"
+#include "replay/recording_stream.h"
 
 #include <stdio.h>
 
@@ -128,37 +128,6 @@ dest(const char *text)
 /* -------------------------------------------------------------------------------------- recording
  */
 
-/** The bytes of one stream in one direction. The recording has no repeats and no lost segments. */
-static size_t
-stream_bytes(const struct recording *r, enum dir dir, uint32_t id, uint8_t *out)
-{
-    static uint8_t pipe[65536];
-    size_t n = 0, len = 0;
-    for (size_t i = 0; i < r->n_datagrams; i++) {
-        const struct datagram *d = &r->datagrams[i];
-        for (size_t at = 0; d->dir == dir && at < d->len;) {
-            const uint8_t *seg = d->bytes + at;
-            size_t seg_len = seg[20] | (size_t)seg[21] << 8;
-            if (seg[4] == 81) { /* PUSH */
-                memcpy(pipe + n, seg + 24, seg_len);
-                n += seg_len;
-            }
-            at += 24 + seg_len;
-        }
-    }
-    for (size_t at = 0; at < n;) {
-        const uint8_t *f = pipe + at;
-        size_t frame_len = (size_t)f[0] << 16 | (size_t)f[1] << 8 | f[2];
-        uint32_t stream = (uint32_t)f[7] << 8 | f[8];
-        if (f[3] == 0 && stream == id) {
-            memcpy(out + len, f + 9, frame_len);
-            len += frame_len;
-        }
-        at += 9 + frame_len;
-    }
-    return len;
-}
-
 static void
 test_our_client_sends_what_a_vproxy_agent_sends(void **state)
 {
@@ -166,8 +135,8 @@ test_our_client_sends_what_a_vproxy_agent_sends(void **state)
     static uint8_t up[65536], down[65536], said[4096];
     struct recording r;
     recording_read(&r, "websocks-kcp");
-    size_t up_len = stream_bytes(&r, C_TO_S, 1, up), used;
-    size_t down_len = stream_bytes(&r, S_TO_C, 1, down);
+    size_t up_len = recording_stream(&r, C_TO_S, 1, up), used;
+    size_t down_len = recording_stream(&r, S_TO_C, 1, down);
     assert_int_equal(up_len, 266 + 2 + 29 + 78);
     struct dest d = dest("localhost:20100");
     for (size_t cut = 0; cut <= down_len; cut++) {
@@ -208,8 +177,8 @@ test_our_server_answers_what_a_vproxy_server_answers(void **state)
     static uint8_t up[65536], down[65536];
     struct recording r;
     recording_read(&r, "websocks-kcp");
-    size_t up_len = stream_bytes(&r, C_TO_S, 1, up), used;
-    stream_bytes(&r, S_TO_C, 1, down);
+    size_t up_len = recording_stream(&r, C_TO_S, 1, up), used;
+    recording_stream(&r, S_TO_C, 1, down);
     /* all but the date, which we say as the web does */
     const char *date = strstr((char *)down, "Date: "), *rest = strstr(date, "\r\n");
     static const char ours[] = "Date: Sun, 22 Nov 2026 11:27:25 GMT";
