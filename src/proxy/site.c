@@ -363,11 +363,12 @@ static enum range
 read_range(const struct site_ask *ask, uint64_t size, uint64_t *from, uint64_t *len)
 {
     static const char unit[] = "bytes=";
-    const char *s = ask->range, *end = s + ask->range_len;
+    const char *s = ask->range;
     uint64_t first = 0, last = size - 1;
     if (s == NULL || ask->range_len < sizeof unit || ask->range_len > RANGE_MAX ||
         memcmp(s, unit, sizeof unit - 1) != 0)
         return RANGE_NONE;
+    const char *end = s + ask->range_len;
     s += sizeof unit - 1;
     bool tail = *s == '-';
     if ((!tail && !read_u64(&s, end, &first)) || s == end || *s++ != '-')
