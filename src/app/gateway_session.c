@@ -521,8 +521,10 @@ on_alarm(struct alarm *a)
         answer(s);
         break;
     case SESSION_ANSWER:
-        if (is_alive(s, HANDSHAKE_TIME))
-            break; /* a large file on a slow line */
+        if (is_alive(s, HANDSHAKE_TIME)) {
+            look_answer(s); /* a large file, or one on a slow line */
+            break;
+        }
         g->n.limit_handshake_hit++;
         end_session(s, true);
         break;

@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -387,6 +389,37 @@ who_dawdles_in_tls_is_not_in_the_way_of_who_is_through(void **state)
     assert_int_equal(g->n_fresh, 2);
 }
 
+static void
+a_large_file_is_sent_in_turns(void **state)
+{
+    (void)state;
+    enum { SIZE = 8 << 20, TURN = 1 << 20 }; /* of three looks 256 KiB each, and a bit */
+    static char bytes[SIZE];
+    char dir[] = "/tmp/fog-gateway-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    g->live.webroot = open(dir, O_RDONLY | O_DIRECTORY);
+    int file = openat(g->live.webroot, "large", O_WRONLY | O_CREAT, 0600), there, left = 10000;
+    assert_int_equal(ftruncate(file, SIZE), 0);
+    close(file);
+    int fd = enter(false);
+    static const char get[] = "GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_int_equal(send(fd, get, sizeof get - 1, 0), sizeof get - 1);
+    size_t got = 0;
+    while (got <= SIZE && left-- > 0) {
+        rig_turns(1);
+        assert_int_equal(ioctl(fd, FIONREAD, &there), 0);
+        assert_in_range(there, 0, TURN); /* and not all that the socket takes */
+        ssize_t n = there ? recv(fd, bytes, sizeof bytes, 0) : 0;
+        got += n > 0 ? (size_t)n : 0;
+    }
+    assert_true(got > SIZE);
+    close(fd);
+    rig_turns(4);
+    unlinkat(g->live.webroot, "large", 0);
+    close(g->live.webroot);
+    rmdir(dir);
+}
+
 int
 main(void)
 {
@@ -401,6 +434,7 @@ main(void)
         cmocka_unit_test_setup_teardown(bytes_do_not_stretch_the_handshake, setup, teardown),
         cmocka_unit_test_setup_teardown(whoever_does_not_stop_after_our_end_is_cut_off, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_large_file_is_sent_in_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(a_door_that_stays_full_turns_faster, setup, teardown),
         cmocka_unit_test_setup_teardown(who_dawdles_in_tls_is_not_in_the_way_of_who_is_through,
                                         setup, teardown),
