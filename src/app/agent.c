@@ -130,6 +130,21 @@ same_text(const char *x, const char *y)
     return !x || !y ? x == y : !strcmp(x, y);
 }
 
+static bool
+same_login(const struct auth_login *x, const struct auth_login *y)
+{
+    return same_text(x->name, y->name) && same_text(x->password, y->password);
+}
+
+static bool
+same_users(const struct agent_conf *x, const struct agent_conf *y)
+{
+    bool same = x->n_users == y->n_users;
+    for (size_t i = 0; same && i < x->n_users; i++)
+        same = same_login(&x->users[i], &y->users[i]);
+    return same;
+}
+
 /** Whether a line that was made for x would have been made for y alike, TLS apart. */
 static bool
 same_lines(const struct agent_conf *x, const struct agent_conf *y)
@@ -145,7 +160,7 @@ reload(void *self, const struct conf *was)
     struct agent_conf *old = a->conf;
     size_t servers = 0;
     keep_listeners(old, a->next);
-    fogi_fronts_forget_users(a);
+    fogi_fronts_change_users(a, a->next, same_users(old, a->next));
     a->conf = a->next;
     a->next = NULL;
     fogi_groups_follow(a->plan);

@@ -650,12 +650,16 @@ fogi_fronts_end_oldest(struct agent *a)
 }
 
 void
-fogi_fronts_forget_users(struct agent *a)
+fogi_fronts_change_users(struct agent *a, const struct agent_conf *c, bool same)
 {
     for (struct list *i = a->fresh.next, *next; i != &a->fresh; i = next) {
         struct front *f = list_entry(i, struct front, link);
         next = i->next;
-        if (f->phase == FRONT_TALK && !f->http)
+        if (f->phase != FRONT_TALK || f->http)
+            continue;
+        if (same)
+            fogi_socks_server_move(&f->in.socks, c->users);
+        else
             kill_front(f);
     }
 }

@@ -80,8 +80,8 @@ void fogi_fronts_end(struct agent *a, bool now);
 /** When the oldest of those that have not asked yet came; there is one. */
 fog_time fogi_fronts_oldest(const struct agent *a);
 void fogi_fronts_end_oldest(struct agent *a);
-/** Ends those that are logging in: the users are about to be others. */
-void fogi_fronts_forget_users(struct agent *a);
+/** The users are about to be those of c: ends those that are logging in, unless they are the same. */
+void fogi_fronts_change_users(struct agent *a, const struct agent_conf *c, bool same);
 
 /** A request passed on, as the channel it is read from: head, then body, then nothing more. Writing
  *  goes to `below`, which is taken, also when it fails. head: copied. NULL without memory. */

@@ -59,6 +59,12 @@ fogi_socks_server_init(struct socks_server *s, const struct auth_login *logins, 
     s->out = (struct outbox){.bytes = s->said, .cap = sizeof s->said};
 }
 
+void
+fogi_socks_server_move(struct socks_server *s, const struct auth_login *logins)
+{
+    s->logins = logins;
+}
+
 static void
 next(struct socks_server *s, enum socks_state state, uint16_t need)
 {

@@ -66,6 +66,9 @@ struct socks_server {
 void fogi_socks_server_init(struct socks_server *s, const struct auth_login *logins,
                             size_t n_logins);
 
+/** The same logins stand elsewhere from now on. */
+void fogi_socks_server_move(struct socks_server *s, const struct auth_login *logins);
+
 /**
  * Reads on. Borrows buf; *used bytes are done with: all, but for SOCKS_ASKED and SOCKS_DONE, where
  * they are payload.

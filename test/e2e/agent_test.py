@@ -590,6 +590,20 @@ class LifeTest(agents.Test):
                 fog.wait_until(lambda: not leaving(), "what has left is gone")
                 self.assertIsNone(a.stop())
 
+    def test_users_that_stay_while_one_logs_in(self):
+        target = self.target(targets.echo)
+        a = self.agent(self.url("websocks", self.gateway()), **self.USERS)
+        with fog.connect(a.socks) as s:
+            s.sendall(b"\x05\x01\x02")
+            self.assertEqual(targets.read_exactly(s, 2), b"\x05\x02")
+            for i in range(2):
+                self.rewrite(a, lambda c: c["agent"].update(pool=2))
+                fog.wait_until(lambda n=i: a.log().count("reload: done") == n + 1, "it has read it")
+            s.sendall(b"\x01\x03joe\x06sesame")
+            self.assertEqual(targets.read_exactly(s, 2), b"\x01\x00")
+            s.sendall(agents.websocks.socks_request("127.0.0.1", target.port))
+            self.assertEqual(targets.read_exactly(s, 2), b"\x05\x00")
+
     def test_users_that_a_reload_takes_away_while_one_logs_in(self):
         target = self.target(targets.echo)
         a = self.agent(self.url("websocks", self.gateway()), **self.USERS)
