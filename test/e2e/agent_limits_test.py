@@ -129,7 +129,7 @@ class LimitsTest(agents.Test):
         a = self.agent(*[self.url(kind, port) for port in ports
                          for kind in ("websocks", "websocks:kcp")])
         end = time.monotonic() + (600 if fog.LONG else 20)
-        fog.signal.alarm(700)
+        fog.signal.alarm(900)
         good, bad = [], []
 
         def user(seed):
