@@ -167,6 +167,7 @@ class LimitsTest(agents.Test):
             time.sleep(chance.random())
         for u in users:
             u.join(40)
+        print(f"\n{len(good)} requests went through, {len(bad)} did not")
         self.assertTrue(a.running())
         self.assertGreater(len(good), 50)
         self.works(a)

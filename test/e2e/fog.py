@@ -205,6 +205,14 @@ class Program:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
+    def report(self):
+        """A line of a sanitizer or of a failed assertion; None. Quick in a log of an hour."""
+        log = self.log()
+        found = re.search(r"Sanitizer|runtime error:|Assertion .* failed", log)
+        if not found:
+            return None
+        return log[log.rfind("\n", 0, found.start()) + 1:].split("\n", 1)[0]
+
     def wait_log(self, pattern, seconds=PATIENCE):
         return wait_until(
             lambda: re.search(pattern, self.log()), f"{self}: log has no /{pattern}/", seconds
@@ -354,10 +362,8 @@ class Test(unittest.TestCase):
                 thing.close()
         complaints = [p.stop() for p in reversed(self.programs)]
         for p in self.programs:
-            report = re.search(
-                r".*(Sanitizer|runtime error:|Assertion .* failed).*", p.log(), re.M
-            )
-            complaints.append(report and f"{p}: {report[0]}")
+            report = p.report()
+            complaints.append(report and f"{p}: {report}")
         signal.alarm(0)
         complaints = [c for c in complaints if c]
         self.assertFalse(complaints, "\n".join(complaints))
