@@ -33,13 +33,25 @@ fogi_life_input(struct life *l, fog_time now)
     l->suspected = false;
 }
 
+/* vproxy reads each byte of an id with its sign, and answers another id where one is over 127: such
+ * ids are left out. */
+static uint64_t
+next_id(uint64_t id)
+{
+    const uint64_t signs = 0x8080808080808080;
+    id++;
+    while (id & signs)
+        id += id & signs & (~(id & signs) + 1); /* its lowest sign is carried into the next byte */
+    return id;
+}
+
 void
 fogi_life_ask(struct life *l)
 {
     if (!l->ready || l->ping_due || l->ping_sent != FOG_TIME_NEVER)
         return;
     l->ping_due = true;
-    l->ping_id++;
+    l->ping_id = next_id(l->ping_id);
 }
 
 void

@@ -68,6 +68,34 @@ answered(void **state)
     assert_int_equal(fogi_life_deadline(&l, &why), FOG_MS(20100));
 }
 
+/** vproxy reads the bytes of an id with their signs. It echoed ffffff80 for our 128th PING, and a
+ *  tunnel that had been idle for so long was in doubt. */
+static void
+ids_that_vproxy_echoes(void **state)
+{
+    (void)state;
+    static const uint64_t firsts[] = {1, 0x7f, 0x100, 0x17f, 0x200, 0x7f7f, 0x10000};
+    struct life l = make(FOG_CLIENT, true);
+    fog_time now = FOG_MS(10100);
+    size_t seen = 0;
+    uint64_t before = 0;
+    for (unsigned i = 0; i < 20000; i++) {
+        uint64_t echo = 0;
+        fogi_life_ask(&l);
+        fogi_life_pinged(&l, now);
+        assert_true(l.ping_id > before);
+        for (unsigned byte = 0; byte < 64; byte += 8) {
+            int one = (int8_t)(l.ping_id >> byte & 0xff);
+            echo |= ((uint64_t)(int64_t)one & 0xffffffff) << byte;
+        }
+        seen += seen < sizeof firsts / sizeof *firsts && l.ping_id == firsts[seen];
+        assert_true(fogi_life_pong(&l, echo));
+        before = l.ping_id;
+    }
+    assert_int_equal(seen, sizeof firsts / sizeof *firsts);
+    assert_int_equal(before & 0x8080808080808080, 0);
+}
+
 static void
 unanswered(void **state)
 {
@@ -188,6 +216,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ping_grid),
         cmocka_unit_test(answered),
+        cmocka_unit_test(ids_that_vproxy_echoes),
         cmocka_unit_test(unanswered),
         cmocka_unit_test(asked),
         cmocka_unit_test(idle),
