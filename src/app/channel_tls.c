@@ -28,6 +28,7 @@ struct tls {
     bool finished, told; /* an end is wanted; what TLS has to say of it was written            */
     bool offered;        /* a session that was kept                                            */
     bool counted;        /* the handshake is done                                              */
+    bool http;           /* what came instead of a handshake is HTTP                           */
     char *server, *name; /* its session is kept under; NULL: it is not                         */
     size_t key_len;      /* bytes of both, which stand together                                */
 };
@@ -150,6 +151,7 @@ broke(struct tls *t, int ret)
     long cert = SSL_get_verify_result(t->ssl);
     if (!t->below->why && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
         why = cert_text(cert);
+    t->http = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
     ERR_clear_error();
     channel_break(&t->ch, why ? why : "the TLS connection broke");
 }
@@ -548,4 +550,10 @@ fogi_channel_tls_peer(struct channel *c, enum tls_peer peer)
         t->eof = false; /* it had come before it was known whose it is */
         ended(t);
     }
+}
+
+bool
+fogi_channel_tls_met_http(const struct channel *c)
+{
+    return ((const struct tls *)(const void *)c)->http;
 }

@@ -55,4 +55,7 @@ struct channel *fogi_channel_tls_strip(struct channel *c);
 /** Whether the handshake is done. */
 bool fogi_channel_tls_is_ready(const struct channel *c);
 
+/** Whether the handshake failed because a request of HTTP came in its place. */
+bool fogi_channel_tls_met_http(const struct channel *c);
+
 #endif

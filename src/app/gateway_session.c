@@ -17,6 +17,7 @@
 #define STREAM_LINE "stream %llu of %s from %s%s to %s: %s"
 
 static void look(void *ctx);
+static void visit(struct session *s);
 
 /* ------------------------------------------------------------------------------ coming and going
  */
@@ -109,17 +110,22 @@ log_stream(struct session *s, enum log_at level, const char *what)
 /* ----------------------------------------------------------------------------------------- the end
  */
 
+/** TLS never came to be: the connection below is spoken to. */
+static void
+leave_tls(struct session *s)
+{
+    s->c = fogi_channel_tls_strip(s->c);
+    s->tls = false;
+    fogi_channel_own(s->c, look, s);
+}
+
 /** Our end is told; what still comes is read and dropped, because closing on unread bytes would
- *  send a reset that tells how many were read (threats S13). Where TLS never came to be, the
- *  connection below ends. */
+ *  send a reset that tells how many were read (threats S13). */
 static void
 linger(struct session *s)
 {
-    if (s->tls && !fogi_channel_tls_is_ready(s->c)) {
-        s->c = fogi_channel_tls_strip(s->c);
-        s->tls = false;
-        fogi_channel_own(s->c, look, s);
-    }
+    if (s->tls && !fogi_channel_tls_is_ready(s->c))
+        leave_tls(s);
     if (channel_finish(s->c)) {
         end_session(s, true);
         return;
@@ -150,7 +156,13 @@ tls_failed(struct session *s)
     char peer[ADDR_TEXT_MAX];
     s->g->n.tls_failed++;
     LOG_LIMITED(LOG_AT_DEBUG, "no TLS with %s: %s", peer_text(s, peer), s->c->why);
-    linger(s);
+    if (!fogi_channel_tls_met_http(s->c)) {
+        linger(s);
+        return;
+    }
+    leave_tls(s);
+    s->bad_head = 400; /* in plain words, as most web servers have it */
+    visit(s);
 }
 
 static void

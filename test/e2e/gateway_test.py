@@ -282,8 +282,10 @@ class GatewayTest(fog.Test):
 
     def test_no_tls_where_tls_is_spoken(self):
         g = self.gateway(True)
-        _, end = self.visit(g, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + b"x" * 5000)
-        self.assertEqual(end, "EOF")
+        data, end = self.visit(g, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + b"x" * 50000)
+        self.assertEqual((data[:13], end), (b"HTTP/1.1 400 ", "EOF"))
+        data, end = self.visit(g, b"SSH-2.0-x\r\n" + b"x" * 50000)
+        self.assertEqual((data, end), (b"", "EOF"))
         s = self.connect(g)
         with self.assertRaises(ssl.SSLError):
             websocks.tls(s, alpn=("h2",))
