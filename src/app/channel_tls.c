@@ -2,7 +2,7 @@
 #include "app/channel_tls.h"
 
 #include "app/tls_conf_int.h"
-#include "base/bytes.h"
+#include "app/tls_pipe.h"
 #include "io/addr.h"
 
 #include <assert.h>
@@ -15,15 +15,12 @@
 struct tls {
     struct channel ch;
     struct process *p;
-    struct channel *below;
+    struct tls_pipe pipe;
     struct tls_conf *conf;
     SSL *ssl;
     uint8_t *block; /* what was decrypted and not consumed; NULL: nothing                       */
     size_t head, tail;
-    struct mem mem;
-    struct bytes waiting; /* encrypted, and not taken below yet                                 */
     enum tls_peer peer;
-    bool cut;            /* the channel below has ended, and TLS not before it                 */
     bool eof;            /* the peer has ended in its way                                      */
     bool finished, told; /* an end is wanted; what TLS has to say of it was written            */
     bool offered;        /* a session that was kept                                            */
@@ -42,103 +39,8 @@ tls_of(struct channel *c)
     return (struct tls *)(void *)c;
 }
 
-/* ------------------------------------------------------------------- what OpenSSL reads and writes
- */
-
-static int
-bio_read(BIO *b, char *buf, size_t len, size_t *done)
-{
-    struct tls *t = BIO_get_data(b);
-    const void *at;
-    size_t n;
-    bool eof;
-    *done = 0;
-    BIO_clear_retry_flags(b);
-    if (channel_peek(t->below, &at, &n, &eof))
-        return 0;
-    if (!n) {
-        if (!eof)
-            BIO_set_retry_read(b);
-        t->cut = eof;
-        return 0;
-    }
-    *done = n < len ? n : len;
-    memcpy(buf, at, *done);
-    channel_consume(t->below, *done);
-    return 1;
-}
-
-/** Takes everything: what does not fit below waits, and is the last for now. */
-static int
-bio_write(BIO *b, const char *buf, size_t len, size_t *done)
-{
-    struct tls *t = BIO_get_data(b);
-    size_t taken = 0;
-    BIO_clear_retry_flags(b);
-    *done = 0;
-    if (!bytes_len(&t->waiting) && channel_write(t->below, buf, len, &taken))
-        return 0;
-    if (taken < len && !fogi_bytes_append(&t->waiting, &t->mem, buf + taken, len - taken))
-        return 0;
-    *done = len;
-    return 1;
-}
-
-static long
-bio_ctrl(BIO *b, int cmd, long num, void *ptr)
-{
-    struct tls *t = BIO_get_data(b);
-    const void *at;
-    size_t n;
-    bool eof = false;
-    (void)num;
-    (void)ptr;
-    if (cmd == BIO_CTRL_EOF) /* tells an end in order from a broken pipe */
-        return !channel_peek(t->below, &at, &n, &eof) && eof && !n;
-    return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
-}
-
-/** One for the process, made at the first use and kept. */
-static const BIO_METHOD *
-bio_method(void)
-{
-    static BIO_METHOD *m;
-    if (m)
-        return m;
-    BIO_METHOD *n = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "channel");
-    if (n && BIO_meth_set_read_ex(n, bio_read) && BIO_meth_set_write_ex(n, bio_write) &&
-        BIO_meth_set_ctrl(n, bio_ctrl))
-        m = n;
-    else
-        BIO_meth_free(n);
-    return m;
-}
-
 /* ---------------------------------------------------------------------------------------- errors
  */
-
-/** What is wrong with the far side's certificate, for those who can mend it. */
-static const char *
-cert_text(long code)
-{
-    switch (code) {
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        return "its certificate is not trusted: nobody known has signed it (agent.cacerts.path?)";
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        return "its certificate is for another host (hostname mismatch)";
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-        return "its certificate has expired";
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        return "its certificate is not valid yet (is a clock wrong?)";
-    default:
-        return X509_verify_cert_error_string(code);
-    }
-}
 
 static void
 broke(struct tls *t, int ret)
@@ -147,10 +49,10 @@ broke(struct tls *t, int ret)
     if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
         return;
     unsigned long code = ERR_peek_error();
-    const char *why = t->below->why ? t->below->why : ERR_reason_error_string(code);
+    const char *why = t->pipe.below->why ? t->pipe.below->why : ERR_reason_error_string(code);
     long cert = SSL_get_verify_result(t->ssl);
-    if (!t->below->why && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-        why = cert_text(cert);
+    if (!t->pipe.below->why && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        why = fogi_tls_cert_text(cert);
     t->http = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
     ERR_clear_error();
     channel_break(&t->ch, why ? why : "the TLS connection broke");
@@ -231,7 +133,7 @@ is_within_record(const SSL *ssl)
 static void
 ended(struct tls *t)
 {
-    if (t->cut &&
+    if (t->pipe.cut &&
         (!SSL_is_init_finished(t->ssl) || t->peer == TLS_PEER_FOGGARA || is_within_record(t->ssl)))
         channel_break(&t->ch, "TLS was cut off");
     else
@@ -295,18 +197,11 @@ tls_consume(struct channel *c, size_t len)
 static bool
 push(struct tls *t)
 {
-    size_t len, taken;
-    const void *at;
-    while ((at = fogi_bytes_peek(&t->waiting, &len)), len) {
-        if (channel_write(t->below, at, len, &taken)) {
-            channel_break(&t->ch, t->below->why ? t->below->why : "the connection below has ended");
-            return false;
-        }
-        if (!taken)
-            return false;
-        fogi_bytes_consume(&t->waiting, &t->mem, taken);
-    }
-    return true;
+    int pushed = fogi_tls_pipe_push(&t->pipe);
+    if (pushed < 0)
+        channel_break(&t->ch,
+                      t->pipe.below->why ? t->pipe.below->why : "the connection below has ended");
+    return pushed > 0;
 }
 
 /** Tells the end, once all before it is on its way. */
@@ -334,8 +229,8 @@ end_below(struct tls *t)
 {
     if (!t->told || t->ch.why || !push(t))
         return;
-    if (channel_finish(t->below))
-        channel_break(&t->ch, t->below->why);
+    if (channel_finish(t->pipe.below))
+        channel_break(&t->ch, t->pipe.below->why);
 }
 
 static int
@@ -376,7 +271,7 @@ static bool
 tls_is_sent(const struct channel *c)
 {
     const struct tls *t = (const struct tls *)(const void *)c;
-    return !bytes_len(&t->waiting) && t->finished == t->told && channel_is_sent(t->below);
+    return tls_pipe_is_empty(&t->pipe) && t->finished == t->told && channel_is_sent(t->pipe.below);
 }
 
 /* ------------------------------------------------------------------------------ coming and going
@@ -390,15 +285,15 @@ has_reason(struct tls *t)
     const void *at;
     size_t n;
     bool eof;
-    return !SSL_is_server(t->ssl) || channel_peek(t->below, &at, &n, &eof) || n || eof;
+    return !SSL_is_server(t->ssl) || channel_peek(t->pipe.below, &at, &n, &eof) || n || eof;
 }
 
 static void
 on_below(void *ctx)
 {
     struct tls *t = ctx;
-    if (t->below->why)
-        channel_break(&t->ch, t->below->why);
+    if (t->pipe.below->why)
+        channel_break(&t->ch, t->pipe.below->why);
     if (!SSL_is_init_finished(t->ssl) && !t->ch.why && has_reason(t)) {
         ERR_clear_error();
         int ret = SSL_do_handshake(t->ssl);
@@ -418,9 +313,9 @@ static struct channel *
 strip(struct tls *t)
 {
     struct process *p = t->p;
-    struct channel *below = t->below;
+    struct channel *below = t->pipe.below;
     drop_block(t);
-    fogi_bytes_clear(&t->waiting, &t->mem);
+    fogi_tls_pipe_clear(&t->pipe);
     forget_session(t);
     if (t->counted) /* to be cut off says nothing against its session */
         SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -459,17 +354,13 @@ static const struct channel_ops tls_ops = {.kind = "tls",
 static SSL *
 new_ssl(struct tls *t, SSL_CTX *ctx)
 {
-    const BIO_METHOD *m = bio_method();
     SSL *ssl = SSL_new(ctx);
-    BIO *bio = m ? BIO_new(m) : NULL;
-    if (!ssl || !bio) {
+    BIO *bio = ssl ? fogi_tls_pipe_bio(&t->pipe) : NULL;
+    if (!bio) {
         SSL_free(ssl);
-        BIO_free(bio);
         return NULL;
     }
     SSL_set_app_data(ssl, t);
-    BIO_set_data(bio, t);
-    BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     return ssl;
 }
@@ -485,11 +376,9 @@ new_tls(struct process *p, struct channel *below, struct tls_conf *conf)
     memset(t, 0, sizeof *t);
     fogi_channel_init(&t->ch, &tls_ops, below->loop);
     t->p = p;
-    t->below = below;
+    fogi_tls_pipe_init(&t->pipe, below, &p->al);
     t->conf = conf;
     fogi_tls_hold(conf);
-    mem_init(&t->mem, &p->al);
-    fogi_bytes_init(&t->waiting, 0);
     t->ssl = new_ssl(t, conf->ctx);
     if (!t->ssl) {
         tls_end(&t->ch, true);
@@ -546,7 +435,7 @@ fogi_channel_tls_peer(struct channel *c, enum tls_peer peer)
 {
     struct tls *t = tls_of(c);
     t->peer = peer;
-    if (t->eof && t->cut && peer == TLS_PEER_FOGGARA) {
+    if (t->eof && t->pipe.cut && peer == TLS_PEER_FOGGARA) {
         t->eof = false; /* it had come before it was known whose it is */
         ended(t);
     }

@@ -22,6 +22,9 @@ struct tls_conf {
     struct tls_sessions sessions;  /* client: verified as this configuration says               */
 };
 
+/** What is wrong with the far side's certificate (X509_V_ERR_...), for those who can mend it. */
+const char *fogi_tls_cert_text(long code);
+
 /** One holder more; fogi_tls_free() makes it one less. */
 void fogi_tls_hold(struct tls_conf *t);
 
