@@ -24,6 +24,7 @@
 #define FRESH_KCP_MAX (DOOR_MAX + 512) /* not authenticated; streams of tunnels cannot wait */
 #define HANDSHAKE_TIME FOG_SEC(10) /* for each step that the far side owes us (S1, S7)         */
 #define IDLE_TIME FOG_SEC(15 * 60) /* without a byte, PONGs included                           */
+#define WEB_BODY_MAX (1 << 20)     /* bytes of a request that are dropped behind its answer      */
 #define LINGER_QUIET FOG_SEC(5)    /* reading on after our end, until nothing came for ...     */
 #define LINGER_TIME FOG_SEC(30)    /* ... or in total                                          */
 
@@ -97,6 +98,7 @@ struct session {
     struct ws_server ws;
     enum session_phase phase;
     bool fresh, tls, greeted, kcp, redirect;
+    uint64_t body; /* of the request that was answered: still to be dropped                      */
     int bad_head;  /* what came is no request: the status of its answer; 0: it is one            */
     uint64_t id;   /* of the stream, for the log; 0: none yet                                  */
     char user[64]; /* whose; cut                                                               */

@@ -386,6 +386,15 @@ engine_failed(struct session *s, bool in_head, int rc)
     visit(s);
 }
 
+/** Drops what came of the body of an answered request. */
+static void
+drop_body(struct session *s, size_t len)
+{
+    size_t n = len < s->body ? len : (size_t)s->body;
+    s->body -= n;
+    channel_consume(s->c, n);
+}
+
 /** Feeds the engine once. True: look at its state again. */
 static bool
 feed(struct session *s)
@@ -401,6 +410,10 @@ feed(struct session *s)
         if (eof)
             linger(s);
         return false;
+    }
+    if (s->body) {
+        drop_body(s, len);
+        return true;
     }
     bool in_head = s->ws.state == WS_S_HEAD, in_frame = s->ws.state == WS_S_FRAME;
     int rc = fogi_ws_server_input(&s->ws, at, len, &used);

@@ -139,13 +139,14 @@ field(const struct head *h, const char *name, size_t *len)
     return is_there ? t.at : NULL;
 }
 
-/** A body is not read but ends the connection; one of no bytes is none. */
+/** A small body is dropped behind the answer; any other ends the connection. */
 static bool
 wants_to_stay(const struct head *h)
 {
-    return (h->minor == 1 || fogi_head_lists(h, "connection", "keep-alive")) &&
-           !fogi_head_lists(h, "connection", "close") &&
-           (h->body == HEAD_BODY_NONE || (h->body == HEAD_BODY_LENGTH && !h->length));
+    bool readable =
+        h->body == HEAD_BODY_NONE || (h->body == HEAD_BODY_LENGTH && h->length <= WEB_BODY_MAX);
+    return readable && (h->minor == 1 || fogi_head_lists(h, "connection", "keep-alive")) &&
+           !fogi_head_lists(h, "connection", "close");
 }
 
 static struct site_ask
@@ -270,6 +271,7 @@ fogi_web_answer(struct session *s)
     bool good = is_for_a_site(h, &target);
     w->stays = good && ask.keep_alive && s->g->p->phase == PROCESS_RUNNING;
     ask.keep_alive = w->stays;
+    s->body = w->stays ? h->length : 0;
     if (!good)
         fogi_site_error(&w->a, 400, &ask, unix_s());
     else if (s->redirect)

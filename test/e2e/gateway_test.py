@@ -501,6 +501,24 @@ class GatewayTest(fog.Test):
 
     # -- its life
 
+    def test_a_body_is_dropped_and_the_connection_stays(self):
+        g = self.gateway(webroot=self.site())
+        post = b"POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+        behind = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        for length in (0, 1, 70000, 1 << 20):
+            s = self.socket(g)
+            s.sendall(post % length)
+            self.assertIn(b" 404 ", websocks.read_head(s))
+            targets.read_exactly(s, 101)
+            s.sendall(b"GET /"[:length] + b"x" * (length - 5) + behind)  # only looks like one
+            data, end = targets.read_end(s)
+            self.assertEqual((data[:13], data[-11:], end), (b"HTTP/1.1 200 ", b"<p>home</p>", "EOF"))
+        for request in (post % ((1 << 20) + 1),
+                        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"):
+            data, end = self.visit(g, request)
+            self.assertEqual((data.count(b"HTTP/1.1 "), end), (1, "EOF"))
+            self.assertIn(b"\r\nConnection: close\r\n", data)
+
     def test_redirectport(self):
         port = fog.free_port()
         g = self.gateway(True, redirectport=port)
