@@ -53,6 +53,13 @@ cc_random_loss(const struct cc *c)
     return c->model.p;
 }
 
+/** Whether twice what is on its way would not be too much. Only the model knows. */
+static inline bool
+cc_fits_twice(const struct cc *c, size_t out)
+{
+    return fogi_model_fits_twice(&c->model, out);
+}
+
 /** A segment arrived, by its first transmission or by a later one. */
 void fogi_cc_segment(struct cc *c, bool first);
 

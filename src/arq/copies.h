@@ -37,6 +37,13 @@ bool fogi_copies_next(struct copies *c, struct copy *out, fog_time now);
 /** When the first is due; FOG_TIME_NEVER when none waits. */
 fog_time fogi_copies_deadline(const struct copies *c);
 
+/** How many segments of so many bytes may have copies of that kind, as far as was last looked. */
+static inline uint32_t
+copies_affordable(const struct copies *c, uint32_t bytes)
+{
+    return (uint32_t)(c->favour.level / 1000000 / bytes);
+}
+
 /** What copies of tails may cost: bytes per second, and so many at once. */
 void fogi_copies_allow(struct copies *c, uint64_t per_s, uint32_t at_once, fog_time now);
 

@@ -19,7 +19,7 @@
 #define TAIL_PART 12
 #define TAIL_LOSS 0.01
 #define TAIL_LOSS_MANY 0.05
-#define SHORT_SEGS 16          /* a short answer: no more are on their way */
+#define SHORT_SEGS 32          /* a short answer: no more are on their way */
 #define RETRY_AFTER FOG_MS(10) /* when memory was short */
 
 /* WASK and WINS carry an sn that nobody can have sent yet, so that they never seem to name a
@@ -195,6 +195,14 @@ copy_favoured(struct kcp *k, uint32_t sn, fog_time now)
         fogi_copies_add(&k->copies, sn, g->tx, now + k->rtt.srtt_us / TAIL_PART);
 }
 
+/* Whether what left since there was last nothing to say is short enough to leave again whole. */
+static bool
+said_little(const struct kcp *k)
+{
+    return k->o.cc == FOG_CC_MODEL && k->copies.at_leisure && k->snd.flight <= SHORT_SEGS &&
+           cc_fits_twice(&k->cc, k->log.out_bytes);
+}
+
 /* The newest segment is the last that there is to say for now. Nothing follows it that could tell
  * its loss soon; and of a short answer each segment that is lost holds up the whole for a round
  * trip. Where some are lost they leave again, and once more where many are. */
@@ -206,8 +214,11 @@ copy_tail(struct kcp *k, fog_time now)
     if (k->snd.n_lost > 0 || snd_queued(&k->snd) > 0)
         return;
     k->copies.said = k->snd.next;
-    if (k->snd.flight > SHORT_SEGS || !k->copies.at_leisure)
+    if (!said_little(k))
         from = k->snd.next - 1;
+    uint32_t most = copies_affordable(&k->copies, k->o.mtu);
+    if (k->snd.next - from > most) /* the last one before all others */
+        from = k->snd.next - (most > 0 ? most : 1);
     for (uint32_t sn = from; sn != k->snd.next; sn++)
         if (snd_at(&k->snd, sn)->state == SND_FLYING)
             copy_favoured(k, sn, now);
@@ -229,7 +240,7 @@ put_copies(struct kcp *k, struct writer *w, fog_time now)
         put_push(k, w, c.sn, now);
         w->copied += g->len;
         k->n.redundant++;
-        if (c.sn + 1 == k->snd.next || k->snd.flight <= SHORT_SEGS)
+        if (c.sn + 1 == k->snd.next || said_little(k))
             copy_favoured(k, c.sn, now);
     }
 }

@@ -423,3 +423,9 @@ fogi_model_rate(const struct model *m, fog_time srtt_us)
     double rate = m->gain * believed(m) / (1 - m->p);
     return (uint64_t)(rate > least ? rate : least) + 1;
 }
+
+bool
+fogi_model_fits_twice(const struct model *m, size_t out)
+{
+    return m->state == MODEL_STARTUP || 2 * out <= bdp(m);
+}

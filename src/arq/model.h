@@ -97,6 +97,10 @@ void fogi_model_timeout(struct model *m);
 size_t fogi_model_room(const struct model *m);
 uint64_t fogi_model_rate(const struct model *m, fog_time srtt_us);
 
+/** Whether the path would hold twice what is on its way. Before it was ever full, that is assumed.
+ */
+bool fogi_model_fits_twice(const struct model *m, size_t out);
+
 /** What leaves now does not probe for more; only its losses count for p (cc.h: calm). */
 static inline bool
 model_is_calm(const struct model *m)

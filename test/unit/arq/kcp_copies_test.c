@@ -44,14 +44,14 @@ begin(struct fixture *f)
     answer(f, &last);
 }
 
-/* A short answer leaves in copies whole, of a longer one its end. */
+/* A short answer leaves in copies, 16 at most at once. */
 static void
 test_short_ones(void **state)
 {
     (void)state;
     static const struct {
         unsigned segs, copies;
-    } rows[] = {{1, 1}, {3, 3}, {16, 16}, {17, 1}};
+    } rows[] = {{1, 1}, {3, 3}, {16, 16}, {17, 16}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fixture f;
         struct seg last = {0};
@@ -65,10 +65,39 @@ test_short_ones(void **state)
         assert_int_equal(sent, rows[i].segs);
         f.now += LATER;
         assert_int_equal(pushes(&f, &last), rows[i].copies);
-        assert_int_equal(last.sn, rows[i].segs);
+        assert_int_equal(last.sn, rows[i].segs); /* the end is among them */
         assert_int_equal(craft_status(f.a).n.redundant, rows[i].copies);
         f.now += LATER;
         assert_int_equal(pushes(&f, &last), 0); /* once: losses are not known to be many */
+        end(&f);
+    }
+}
+
+/* With more on their way, only the last one has a copy. */
+static void
+test_not_the_long(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned before, copies;
+    } rows[] = {{30, 2}, {31, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fixture f;
+        struct seg last = {0};
+        begin(&f);
+        for (unsigned n = 0; n < rows[i].before; n++) {
+            craft_write(f.a, 100, f.now);
+            pushes(&f, &last);
+            f.now += FOG_MS(1);
+        }
+        f.now += RTT / 2; /* so many copies are allowed again */
+        pushes(&f, &last);
+        assert_int_equal(craft_status(f.a).flight_segs, rows[i].before);
+        craft_write(f.a, 2 * (size_t)MSS, f.now);
+        assert_int_equal(pushes(&f, &last), 2);
+        f.now += LATER;
+        assert_int_equal(pushes(&f, &last), rows[i].copies);
+        assert_int_equal(last.sn, rows[i].before + 2);
         end(&f);
     }
 }
@@ -113,6 +142,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_short_ones),
+        cmocka_unit_test(test_not_the_long),
         cmocka_unit_test(test_each_once),
         cmocka_unit_test(test_not_what_arrived),
     };

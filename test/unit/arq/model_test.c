@@ -184,13 +184,28 @@ test_start(void **state)
     assert_true(fogi_model_room(&m) >= 32 * MTU);
 }
 
+/* Until it was full, a path is taken to hold more; then twice what is on its way is to fit. */
+static void
+test_fits_twice(void **state)
+{
+    (void)state;
+    struct model m;
+    fogi_model_init(&m, 1250, 0);
+    assert_true(fogi_model_fits_twice(&m, 1000000));
+    m.state = MODEL_CRUISE;
+    m.bw = 1000000;
+    m.base_us = FOG_MS(100);
+    assert_true(fogi_model_fits_twice(&m, 50000));
+    assert_false(fogi_model_fits_twice(&m, 50001));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_loss),    cmocka_unit_test(test_rate_changes),
-        cmocka_unit_test(test_policer), cmocka_unit_test(test_dark),
-        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_fits_twice),   cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_rate_changes), cmocka_unit_test(test_policer),
+        cmocka_unit_test(test_dark),         cmocka_unit_test(test_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
