@@ -274,6 +274,8 @@ fogi_web_answer(struct session *s)
     s->body = w->stays ? h->length : 0;
     if (!good)
         fogi_site_error(&w->a, 400, &ask, unix_s());
+    else if (h->length > WEB_BODY_MAX)
+        fogi_site_error(&w->a, 413, &ask, unix_s());
     else if (s->redirect)
         answer_elsewhere(s, target, &ask, "");
     else if (!answer_file(s, target, &ask))

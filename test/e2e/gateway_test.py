@@ -432,6 +432,7 @@ class GatewayTest(fog.Test):
             (b"OPTIONS * HTTP/1.1\r\n" + host,                            400, 400, close),
             (b"GET * HTTP/1.1\r\n" + host,                                400, 400, close),
             (b"CONNECT a.example:443 HTTP/1.1\r\n" + host,                400, 400, close),
+            (b"GET / HTTP/1.1\r\nContent-Length: 99999999\r\n" + host,     413, 413, close),
             (b"GET /index.html HTTP/1.1\r\nHost:\r\n",                    400, 400, close),
             (b"GET /index.html HTTP/1.1\r\nHost: a..b\r\n",               400, 400, close),
             (b"GET /index.html HTTP/1.1\r\nHost: a:port\r\n",             400, 400, close),
