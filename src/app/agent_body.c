@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * agent_body.c - one HTTP request as a channel: the head as the origin gets it, then its body, then
- * nothing more, whatever else the program says (threats S5). Writing goes straight through.
+ * nothing more, whatever else the program says (threats S5). The answer goes through with one field
+ * more, which tells the program so (proxy/answer.h).
  */
 #include "app/agent_int.h"
+#include "proxy/answer.h"
 
 #include <assert.h>
 #include <string.h>
@@ -14,6 +16,8 @@ struct channel_body {
     struct channel *below;
     struct body body;
     size_t passed; /* bytes of `below` that are measured and not consumed */
+    struct answer answer;
+    size_t field; /* bytes of ANSWER_FIELD that are still to be put */
     size_t head, len;
     char bytes[];
 };
@@ -78,10 +82,50 @@ body_consume(struct channel *c, size_t len)
     channel_consume(b->below, len);
 }
 
+/** Puts what is left of the field. True: all of it stands. */
+static bool
+put_field(struct channel_body *b, int *rc)
+{
+    static const char field[] = ANSWER_FIELD;
+    size_t taken = 0;
+    *rc = b->field ? channel_write(b->below, field + sizeof field - 1 - b->field, b->field, &taken)
+                   : 0;
+    if (!*rc)
+        b->field -= taken;
+    return !*rc && !b->field;
+}
+
+/** Writes as far as the place of the field. */
+static int
+write_some(struct channel_body *b, const char *bytes, size_t len, size_t *taken)
+{
+    struct answer before = b->answer;
+    bool here;
+    size_t n = fogi_answer_input(&b->answer, bytes, len, &here);
+    int rc = channel_write(b->below, bytes, n, taken);
+    if (!rc && *taken == n) {
+        b->field = here ? sizeof ANSWER_FIELD - 1 : 0;
+        return 0;
+    }
+    b->answer = before;
+    if (!rc)
+        fogi_answer_input(&b->answer, bytes, *taken, &here);
+    return rc;
+}
+
 static int
 body_write(struct channel *c, const void *bytes, size_t len, size_t *taken)
 {
-    return channel_write(body_of(c)->below, bytes, len, taken);
+    struct channel_body *b = body_of(c);
+    const char *at = bytes;
+    size_t some = 1;
+    int rc = 0;
+    for (*taken = 0; *taken < len && some && put_field(b, &rc); *taken += some) {
+        rc = write_some(b, at + *taken, len - *taken, &some);
+        if (rc)
+            return rc;
+    }
+    return rc;
 }
 
 static int

@@ -10,6 +10,7 @@
 #include "app/agent_int.h"
 
 #include "io/log.h"
+#include "proxy/answer.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -255,10 +256,11 @@ say(struct front *f)
 static void
 say_error(struct front *f, const char *status, const char *field, const char *text)
 {
+    bool is_request = f->id && f->forward.kind == FORWARD_REQUEST; /* puts the field itself */
     int len = snprintf(f->say, sizeof f->say,
-                       "HTTP/1.1 %s\r\n%sContent-Type: text/plain\r\nContent-Length: %zu\r\n"
-                       "Connection: close\r\n\r\n%s\n",
-                       status, field, strlen(text) + 1, text);
+                       "HTTP/1.1 %s\r\n%s%sContent-Type: text/plain\r\nContent-Length: %zu\r\n"
+                       "\r\n%s\n",
+                       status, is_request ? "" : ANSWER_FIELD, field, strlen(text) + 1, text);
     assert(len > 0 && (size_t)len < sizeof f->say && "the longest text fits");
     f->say_len = (size_t)len;
     say(f);

@@ -185,6 +185,19 @@ class HttpTest(agents.Test):
         for word in ("Proxy-", "X-Mine", "wrong", "keep-alive"):
             self.assertNotIn(word, head)
 
+    def test_an_origin_that_goes_on(self):
+        """It keeps its connection and does not say so: the program must not ask again on it."""
+        hand = targets.Hand()
+        where = f"127.0.0.1:{self.target(hand).port}"
+        with fog.connect(self.a.http) as s:
+            s.sendall(f"GET http://{where}/ HTTP/1.1\r\nHost: {where}\r\n\r\n".encode())
+            with hand.take() as far:
+                far.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                heard = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+                self.assertEqual(targets.read_exactly(s, len(heard)), heard)
+                s.shutdown(socket.SHUT_WR)
+                self.assertTrue(targets.read_end(far)[0].endswith(b"\r\n\r\n"))
+
     def test_bodies(self):
         url = f"http://127.0.0.1:{self.at.port}/up"
         data = targets.content(3, 2000000)

@@ -171,6 +171,30 @@ the_answer_goes_straight_through(void **state)
     finish();
 }
 
+static void
+the_program_hears_that_nothing_follows(void **state)
+{
+    (void)state;
+    static const char said[] = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\nab";
+    static const char heard[] =
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: keep-alive\r\n\r\nab";
+    for (size_t piece = 1; piece < sizeof said; piece++) {
+        char answer[200];
+        size_t at = 0, taken;
+        begin((struct body){.framing = HEAD_BODY_NONE});
+        while (at < sizeof said - 1) {
+            size_t left = sizeof said - 1 - at;
+            assert_int_equal(channel_write(body, said + at, left < piece ? left : piece, &taken),
+                             0);
+            at += taken;
+        }
+        rig_turns(4);
+        assert_int_equal(recv(app, answer, sizeof heard - 1, MSG_WAITALL), sizeof heard - 1);
+        assert_memory_equal(answer, heard, sizeof heard - 1);
+        finish();
+    }
+}
+
 int
 main(void)
 {
@@ -179,6 +203,7 @@ main(void)
         TEST(what_passes_is_the_request_and_no_more),
         TEST(what_was_sent_before_is_not_sent_again),
         TEST(the_answer_goes_straight_through),
+        TEST(the_program_hears_that_nothing_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
