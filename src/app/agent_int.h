@@ -5,6 +5,7 @@
  *     agent.c        its life: signals, reload, drain
  *     agent_door.c   its listeners
  *     agent_front.c  one local connection: from its first byte to its last
+ *     agent_talk.c   what it says, and what it is told
  *     agent_body.c   one HTTP request as a channel: the head written anew, then its body
  *     agent_pac.c    the script for browsers
  *     agent_group.h  groups of servers, and what carries a request through one of them
