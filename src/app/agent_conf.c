@@ -347,7 +347,8 @@ check_ca(struct settings *s, struct agent_conf *c)
     const char *why;
     size_t len;
     if (!has_tls(c)) {
-        c->ca_file = NULL; /* whatever it is, nobody asks for it */
+        c->verify = false; /* nothing: reading whom to trust would cost time and memory */
+        c->ca_file = NULL;
         return;
     }
     if (!c->verify)
