@@ -5,6 +5,8 @@
  */
 #include "proxy/site.h"
 
+#include "proxy/head.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -18,16 +20,21 @@ const char *
 fogi_site_origin(const char *target, size_t *len)
 {
     static const char *const schemes[] = {"http://", "https://"};
-    const char *end = target + *len, *path = target;
+    const char *end = target + *len;
     for (size_t i = 0; i < 2; i++) {
         size_t n = strlen(schemes[i]);
-        if (*len <= n || memcmp(target, schemes[i], n) != 0)
+        if (*len < n || !fogi_text_is_word((struct head_text){target, n}, schemes[i]))
             continue;
-        path = memchr(target + n, '/', *len - n);
-        *len = path != NULL ? (size_t)(end - path) : 1;
-        return path != NULL ? path : "/";
+        const char *name = target + n, *path = name;
+        while (path < end && *path != '/' && *path != '?')
+            path++;
+        if (path == name)
+            return NULL;
+        bool none = path == end || *path == '?';
+        *len = none ? 1 : (size_t)(end - path);
+        return none ? "/" : path;
     }
-    return *len > 0 && *path == '/' ? path : NULL;
+    return *len > 0 && *target == '/' ? target : NULL;
 }
 
 static int

@@ -423,6 +423,7 @@ class GatewayTest(fog.Test):
             # first line and fields                                        site bare  and then
             (b"GET http://a.example/index.html HTTP/1.1\r\n" + host,       200, 404, keep),
             (b"GET http://a.example HTTP/1.1\r\n" + host,                  200, 404, keep),
+            (b"GET HTTP://a.example/index.html HTTP/1.1\r\n" + host,       200, 404, keep),
             (b"GET /index.html HTTP/1.0\r\n",                             200, 404, close),
             (b"GET /index.html HTTP/1.0\r\nConnection: keep-alive\r\n",   200, 404, keep),
             (b"GET /index.html HTTP/1.1\r\nContent-Length: 0\r\n" + host, 200, 404, keep),

@@ -85,12 +85,18 @@ a_target_may_begin_with_the_name_of_the_site(void **state)
                 {"http://a/", "/"},
                 {"http://a:80/b?c", "/b?c"},
                 {"https://a/b", "/b"},
+                {"HTTP://a/b", "/b"},
+                {"hTTps://a/b", "/b"},
+                {"http://a?b=/c", "/"},
+                {"http://a/b?c=/d", "/b?c=/d"},
                 {"", NULL},
                 {"*", NULL},
                 {"a", NULL},
                 {"a.example:443", NULL},
                 {"?a", NULL},
                 {"http://", NULL},
+                {"http:///a", NULL},
+                {"http://?a", NULL},
                 {"ftp://a/b", NULL},
                 {"http:/a", NULL}};
     (void)state;
