@@ -30,7 +30,7 @@ const struct conf_row fogi_conf_rows[CONF_KEY_N] = {
     ROW(VIA,         "--via",         0,   VIA,      BOTH,   0, 0, FOG_VIA_KCP,
         NEXT, BOTH,   via,         "kcp|tcp",     "carry the tunnel over KCP on UDP, or over TCP")
     ROW(TUNNELS,     "--tunnels",     0,   UINT,     CLIENT, 0, 8, 0,
-        NEXT, NONE,   tunnels,     "N",           "tunnels side by side; 0: as needed")
+        NOW,  NONE,   tunnels,     "N",           "tunnels side by side; 0: as needed")
     ROW(HOLD,        "--hold",        0,   UINT,     CLIENT, 0, 300, 5,
         NOW,  NONE,   hold_s,      "SECONDS",     "how long connections wait for a tunnel")
     ROW(COMPRESS,    "--compress",    0,   BOOL,     BOTH,   0, 0, 0,

@@ -97,6 +97,19 @@ class Reload(fog.Test):
         self.reload(client, path, text.format(servers[1].port))
         fog.wait_until(lambda: self.answer(client) == b"two", "the new server is not used")
 
+    def test_more_tunnels_and_fewer(self):
+        server = self.server(self.target(targets.echo).port)
+        port = fog.free_port()
+        text = '{{"listen": "127.0.0.1:%d", "remote": "127.0.0.1:%d", "tunnels": {}}}'
+        text %= port, server.port
+        path = self.file("client.json", text.format(1))
+        client = self._listening(self.start("client", "-c", path, name="client"), port, "tcp")
+        self.assert_echoes(client)
+        for n in (3, 2):
+            said = self.reload(client, path, text.format(n))
+            self.assertNotIn("for the next tunnel", said)
+            fog.wait_until(lambda: server.counters()["endpoint.sessions"] == n, f"{n} tunnels")
+
     def test_without_a_file(self):
         """Nothing to reload: nothing happens."""
         target = self.target(targets.echo)
