@@ -33,10 +33,12 @@ answer(struct fixture *f, const struct seg *s)
 
 /* One segment there and back: the round trip is known. */
 static void
-begin(struct fixture *f)
+begin(struct fixture *f, enum fog_cc cc)
 {
     struct seg last = {0};
     fog_kcp_options_init(&f->o);
+    f->o.cc = cc;
+    f->o.rate = cc == FOG_CC_RATE ? 10000000 : 0;
     start_with(f);
     craft_write(f->a, 100, f->now);
     assert_int_equal(pushes(f, &last), 1);
@@ -55,7 +57,7 @@ test_short_ones(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fixture f;
         struct seg last = {0};
-        begin(&f);
+        begin(&f, FOG_CC_MODEL);
         craft_write(f.a, rows[i].segs * (size_t)MSS, f.now);
         unsigned sent = pushes(&f, &last);
         for (unsigned ms = 0; sent < rows[i].segs && ms < 20; ms++) { /* the pacer has its say */
@@ -84,7 +86,7 @@ test_not_the_long(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fixture f;
         struct seg last = {0};
-        begin(&f);
+        begin(&f, FOG_CC_MODEL);
         for (unsigned n = 0; n < rows[i].before; n++) {
             craft_write(f.a, 100, f.now);
             pushes(&f, &last);
@@ -109,7 +111,7 @@ test_each_once(void **state)
     (void)state;
     struct fixture f;
     struct seg last = {0};
-    begin(&f);
+    begin(&f, FOG_CC_MODEL);
     for (unsigned i = 0; i < 8; i++) {
         craft_write(f.a, 100, f.now);
         assert_int_equal(pushes(&f, &last), 1);
@@ -128,7 +130,7 @@ test_not_what_arrived(void **state)
     (void)state;
     struct fixture f;
     struct seg last = {0};
-    begin(&f);
+    begin(&f, FOG_CC_MODEL);
     craft_write(f.a, 3 * (size_t)MSS, f.now);
     assert_int_equal(pushes(&f, &last), 3);
     answer(&f, &last);
@@ -137,14 +139,33 @@ test_not_what_arrived(void **state)
     end(&f);
 }
 
+/* Where a rate is told, only the last one has a copy. */
+static void
+test_told_rate(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct seg last = {0};
+    begin(&f, FOG_CC_RATE);
+    craft_write(f.a, 3 * (size_t)MSS, f.now);
+    unsigned sent = pushes(&f, &last);
+    for (unsigned ms = 0; sent < 3 && ms < 20; ms++) {
+        f.now += FOG_MS(1);
+        sent += pushes(&f, &last);
+    }
+    f.now += LATER;
+    assert_int_equal(pushes(&f, &last), 1);
+    assert_int_equal(last.sn, 3);
+    end(&f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_short_ones),
-        cmocka_unit_test(test_not_the_long),
-        cmocka_unit_test(test_each_once),
-        cmocka_unit_test(test_not_what_arrived),
+        cmocka_unit_test(test_short_ones), cmocka_unit_test(test_not_the_long),
+        cmocka_unit_test(test_each_once),  cmocka_unit_test(test_not_what_arrived),
+        cmocka_unit_test(test_told_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
