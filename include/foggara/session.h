@@ -35,7 +35,8 @@ struct fog_session_options {
     struct fog_mux_options mux;     /* mux.role decides the role of the session                      */
 };
 
-/** Defaults of a role: fast4, window 1024; a server validates addresses; the hello says foggara. */
+/** Defaults of a role: those of fog_kcp_options_init() and fog_mux_options_init(). A server
+ *  validates addresses; the hello says foggara. */
 FOG_API void fog_session_options_init(struct fog_session_options *o, enum fog_role role);
 
 /**
