@@ -307,11 +307,11 @@ look_answer(struct session *s)
 static void
 answer(struct session *s)
 {
+    set_step(s, SESSION_ANSWER, HANDSHAKE_TIME); /* also where s ends: its engine reads no more */
     if (s->bad_head ? !fogi_web_error(s, s->bad_head) : !fogi_web_answer(s)) {
         end_session(s, true);
         return;
     }
-    set_step(s, SESSION_ANSWER, HANDSHAKE_TIME);
     look_answer(s);
 }
 

@@ -169,6 +169,34 @@ age(struct session *s, fog_time by)
     rig_turns(3);
 }
 
+/* The allocation that fails, by how many come before it. */
+static struct fog_alloc real;
+static int allocs, failing;
+
+static void *
+fail_once(void *ctx, size_t size)
+{
+    return allocs++ == failing ? NULL : real.alloc(ctx, size);
+}
+
+static void
+a_visitor_ends_where_there_is_no_memory_for_his_answer(void **state)
+{
+    (void)state;
+    real = p.al;
+    for (failing = allocs = 0; failing <= allocs; failing++) {
+        int fd = enter(false);
+        allocs = 0;
+        p.al.alloc = fail_once;
+        say(fd, "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
+        p.al.alloc = real.alloc;
+        close(fd);
+        rig_turns(4);
+        assert_int_equal(g->n_fresh, 0);
+    }
+    assert_true(failing > 2); /* what he says, his answer, and once nothing fails */
+}
+
 static void
 a_pooled_stream_waits_as_long_as_there_are_pongs(void **state)
 {
@@ -425,6 +453,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_visitor_ends_where_there_is_no_memory_for_his_answer,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_pooled_stream_waits_as_long_as_there_are_pongs, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_joined_stream_may_be_silent_for_so_long, setup, teardown),
