@@ -35,6 +35,17 @@ below_changed(void *ctx)
     channel_notify(&b->ch);
 }
 
+/** Bytes behind the request are nobody's; they go, because the program's end stands behind them. */
+static int
+drop_rest(struct channel_body *b, bool *eof)
+{
+    size_t dropped;
+    if (!fogi_channel_drain(b->below, &dropped, eof))
+        return 0;
+    channel_break(&b->ch, b->below->why ? b->below->why : "broken");
+    return FOG_E_RESET;
+}
+
 static int
 body_peek(struct channel *c, const void **at, size_t *len, bool *eof)
 {
@@ -58,14 +69,15 @@ body_peek(struct channel *c, const void **at, size_t *len, bool *eof)
         return FOG_E_RESET;
     }
     b->passed += used;
-    /* An end within the body is not an end of the request; bytes behind it are nobody's. */
+    /* An end within the body is not an end of the request. */
     if (*eof && !b->body.done && b->passed == *len && !*len) {
         channel_break(c, "the request ended within its body");
         return FOG_E_RESET;
     }
+    bool over = b->body.done && !b->passed;
     *eof = *eof && b->passed == *len;
     *len = b->passed;
-    return 0;
+    return over ? drop_rest(b, eof) : 0;
 }
 
 static void
