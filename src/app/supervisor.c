@@ -342,6 +342,8 @@ look_after(struct slot *s)
     struct fog_session_status st;
     fog_session_status(s->now->carrier.session, &st);
     fogi_supervisor_lately(s, &st);
+    if (st.mux.streams)
+        s->sup->used = process_now(p);
     if (s->suspect && st.arq.last_input > s->suspect_since)
         recovered(s);
     if (!st.arq.flight_segs && !st.arq.queued) {
@@ -447,10 +449,11 @@ wanted(const struct supervisor *sup)
 void
 fogi_supervisor_wake(struct supervisor *sup)
 {
+    sup->used = process_now(sup->p);
     if (sup->awake)
         return;
     sup->awake = true;
-    fogi_alarm_set(&sup->rest, process_now(sup->p) + REST_US);
+    fogi_alarm_set(&sup->rest, sup->used + REST_US);
     fogi_supervisor_adjust(sup);
 }
 
@@ -458,12 +461,15 @@ static void
 on_rest(struct alarm *a)
 {
     struct supervisor *sup = list_entry(a, struct supervisor, rest);
+    fog_time now = process_now(sup->p);
     for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
         const struct slot *s = &sup->slots[i];
-        if (s->now && fogi_tunnel_is_busy(s->now, FOG_TIME_NEVER)) {
-            fogi_alarm_set(a, process_now(sup->p) + REST_US);
-            return;
-        }
+        if (s->now && fogi_tunnel_is_busy(s->now, FOG_TIME_NEVER))
+            sup->used = now;
+    }
+    if (now - sup->used < REST_US) {
+        fogi_alarm_set(a, sup->used + REST_US);
+        return;
     }
     sup->awake = false;
     fogi_supervisor_adjust(sup);

@@ -62,6 +62,7 @@ struct supervisor {
     struct target target;
     struct slot slots[SUPERVISOR_SLOTS_MAX];
     bool awake;          /* there have been streams lately                             */
+    fog_time used;       /* ... for the last time                                      */
     struct alarm rest;   /* are there still?                                           */
     struct list retired; /* tunnels that were replaced and still have streams          */
     struct alarm retire; /* the oldest of them ends                                    */

@@ -55,10 +55,29 @@ one_while_idle_and_two_while_in_use(void **state)
     assert_int_equal(wanted(), 1);
     fogi_supervisor_wake(&sup);
     assert_int_equal(wanted(), CONF_TUNNELS_BUSY);
+    sup.used -= FOG_SEC(60);
     sup.rest.ring(&sup.rest); /* a minute later; no stream is there */
     assert_int_equal(wanted(), 1);
     fogi_supervisor_wake(&sup);
     assert_int_equal(wanted(), CONF_TUNNELS_BUSY);
+    fogi_supervisor_stop(&sup);
+    rig_turns(4);
+}
+
+static void
+two_until_a_minute_after_the_last_stream(void **state)
+{
+    (void)state;
+    begin();
+    fogi_supervisor_wake(&sup);
+    sup.used -= FOG_SEC(60); /* ... and a stream of a second now and then */
+    fogi_supervisor_wake(&sup);
+    sup.rest.ring(&sup.rest);
+    assert_int_equal(wanted(), CONF_TUNNELS_BUSY);
+    assert_true(sup.rest.at > process_now(&p) + FOG_SEC(59));
+    sup.used -= FOG_SEC(60);
+    sup.rest.ring(&sup.rest);
+    assert_int_equal(wanted(), 1);
     fogi_supervisor_stop(&sup);
     rig_turns(4);
 }
@@ -98,6 +117,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_while_idle_and_two_while_in_use, rig_setup,
+                                        rig_teardown),
+        cmocka_unit_test_setup_teardown(two_until_a_minute_after_the_last_stream, rig_setup,
                                         rig_teardown),
         cmocka_unit_test_setup_teardown(as_many_as_the_user_says, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(a_told_rate_is_not_cut_in_parts, rig_setup, rig_teardown),
