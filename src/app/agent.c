@@ -77,21 +77,23 @@ static bool
 prepare(struct agent *a, struct agent_conf *c)
 {
     struct groups_plan *plan;
-    struct tls_conf *tls;
+    struct tls_conf *tls = NULL;
     char why[TLS_ERROR_MAX];
     if (fogi_groups_plan(&plan, a, c)) {
         fogi_log(LOG_AT_ERROR, "reload: no memory");
         fogi_agent_conf_free(c);
         return false;
     }
-    if (!make_tls(&tls, c, why)) {
+    if (fogi_agent_conf_has_tls(c) && !make_tls(&tls, c, why)) {
         fogi_log(LOG_AT_ERROR, "reload: %s", why);
         fogi_groups_forget(plan);
         fogi_agent_conf_free(c);
         return false;
     }
-    fogi_tls_free(a->tls);
-    a->tls = tls;
+    if (tls) { /* else servers that leave are trusted as before, and no others need it */
+        fogi_tls_free(a->tls);
+        a->tls = tls;
+    }
     a->next = c;
     a->plan = plan;
     return true;

@@ -312,8 +312,8 @@ check_groups(struct settings *s, struct agent_conf *c)
         fogi_settings_note(s, "servers without TLS: what goes there can be read on the way");
 }
 
-static bool
-has_tls(const struct agent_conf *c)
+bool
+fogi_agent_conf_has_tls(const struct agent_conf *c)
 {
     for (size_t i = 0; i < c->n_groups; i++)
         for (size_t k = 0; k < c->groups[i].n_servers; k++)
@@ -346,7 +346,7 @@ check_ca(struct settings *s, struct agent_conf *c)
     const struct setting_at *at = &s->given[row - s->role->rows];
     const char *why;
     size_t len;
-    if (!has_tls(c)) {
+    if (!fogi_agent_conf_has_tls(c)) {
         c->verify = false; /* nothing: reading whom to trust would cost time and memory */
         c->ca_file = NULL;
         return;

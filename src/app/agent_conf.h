@@ -79,6 +79,9 @@ FOG_CHECKED int fogi_agent_conf_load(struct agent_conf **out, const struct setti
 FOG_CHECKED int fogi_agent_conf_parse(struct agent_conf **out, const struct setting_request *rq,
                                       const char *text, size_t len, struct conf_report *rep);
 
+/** Whether any of its servers has TLS; where none has, it says nothing of whom to trust. */
+bool fogi_agent_conf_has_tls(const struct agent_conf *c);
+
 /** NULL is fine. */
 void fogi_agent_conf_free(struct agent_conf *c);
 

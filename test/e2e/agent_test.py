@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 import time
 
 import agents
@@ -602,6 +603,30 @@ class LifeTest(agents.Test):
                 s.close()
                 fog.wait_until(lambda: not leaving(), "what has left is gone")
                 self.assertIsNone(a.stop())
+
+    def test_a_reload_without_tls_makes_nobody_trusted(self):
+        target, heard = self.target(targets.echo), threading.Event()
+
+        def mute(s):
+            if s.recv(1):
+                heard.set()  # it is no check
+            targets.read_end(s)
+
+        # The request is asked of one that says nothing, then of one that is not to be trusted; in
+        # between, its group has left, and the one that came needs no certificates.
+        groups = [{"name": "DEFAULT", "domains": ["127.0.0.1"], "servers": [
+            self.url("websockss", self.target(mute)), self.url("websockss", self.gateway(True))]}]
+        a = self.agent(pool=0, cert={"verify": True}, groups=groups)
+        other = {"name": "other", "servers": [self.url("websocks", self.gateway())]}
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(agents.socks5, a.socks, "127.0.0.1", target.port)
+            self.assertTrue(heard.wait(10))
+            self.rewrite(a, lambda c: c["proxy"]["groups"][0].update(other))
+            a.wait_log("reload: done")
+            s, rep = asked.result()
+            self.keep(s)
+        self.assertEqual(rep, GENERAL)
+        a.wait_log("its certificate is not trusted")
 
     def test_users_that_stay_while_one_logs_in(self):
         target = self.target(targets.echo)
