@@ -241,6 +241,7 @@ struct fog_arq_counters {
     uint64_t redundant;                   /* PUSH sent again before it was known to be lost          */
     uint64_t timeouts;                    /* times the loss timer expired                            */
     uint64_t duplicates;                  /* PUSH that had arrived before                            */
+    uint64_t ahead;                       /* PUSH that wait for one before them                      */
     uint64_t acks_in, acks_out;
     uint64_t bad_format, bad_conv, bad_una; /* datagrams dropped whole                               */
     uint64_t stale_acks;                  /* ACK outside the window or already known                 */

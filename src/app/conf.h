@@ -78,8 +78,8 @@ struct conf {
     uint32_t down;          /* kbit/s that the peer is asked to send at most, likewise            */
     enum fog_via via;       /* FOG_VIA_KCP, or FOG_VIA_PIPE for "tcp". Default kcp                */
     uint32_t tunnels;       /* client: sessions kept, 1..8 (so many of one network may be unproven);
-                               0: one, and CONF_TUNNELS_BUSY while there are streams, unless a
-                               rate is told, which they would have to share. Default 0            */
+                               0: one, and CONF_TUNNELS_BUSY while there are streams and losses,
+                               unless a rate is told, which they would share. Default 0           */
     uint32_t hold_s;        /* client: seconds a local connection waits for a tunnel, 0..300;
                                0: closed at once. Default 5                                       */
     bool compress;          /* send DATA with the gzip flag. Default false                        */

@@ -10,6 +10,26 @@
 #define PROVEN_US FOG_MS(500)      /* a tunnel heard so lately needs no caution                 */
 #define LATELY_HALF_US FOG_MS(500) /* what came so long ago counts half                         */
 #define BUSY_UNIT 16384            /* fewer bytes make no difference between tunnels            */
+#define PUSHES_MAX 8192            /* segments that are remembered                              */
+#define HELD_UP_SURE 2             /* of them, that say anything                                */
+#define HELD_UP_PART 50            /* one in so many: others would notice                       */
+
+/** Remembers the last few thousand segments. */
+static void
+note_losses(struct slot *s, const struct fog_arq_counters *n)
+{
+    struct supervisor *sup = s->sup;
+    uint64_t pushes = n->segments_in + n->segments_out;
+    uint64_t held_up = n->ahead + (n->lost > n->late ? n->lost - n->late : 0);
+    sup->pushes += (uint32_t)(pushes - s->pushes);
+    sup->held_up += held_up > s->held_up ? (uint32_t)(held_up - s->held_up) : 0;
+    s->pushes = pushes;
+    s->held_up = held_up;
+    while (sup->pushes > PUSHES_MAX) {
+        sup->pushes /= 2;
+        sup->held_up /= 2;
+    }
+}
 
 uint64_t
 fogi_supervisor_lately(struct slot *s, const struct fog_session_status *st)
@@ -19,7 +39,14 @@ fogi_supervisor_lately(struct slot *s, const struct fog_session_status *st)
     s->lately_at += (fog_time)halves * LATELY_HALF_US;
     s->lately += st->arq.n.bytes_in - s->bytes_in;
     s->bytes_in = st->arq.n.bytes_in;
+    note_losses(s, &st->arq.n);
     return s->lately;
+}
+
+bool
+fogi_supervisor_is_lossy(const struct supervisor *sup)
+{
+    return sup->held_up >= HELD_UP_SURE && sup->held_up >= sup->pushes / HELD_UP_PART;
 }
 
 /** What a new stream would have to share with: bytes in units that are worth a difference, then
@@ -37,6 +64,7 @@ least_busy(struct supervisor *sup, unsigned tried, fog_time *heard)
 {
     unsigned best = SUPERVISOR_SLOTS_MAX;
     uint64_t least = UINT64_MAX;
+    bool spread = sup->p->conf.tunnels || fogi_supervisor_is_lossy(sup);
     for (unsigned i = 0; i < SUPERVISOR_SLOTS_MAX; i++) {
         struct slot *s = &sup->slots[i];
         struct fog_session_status st;
@@ -44,6 +72,8 @@ least_busy(struct supervisor *sup, unsigned tried, fog_time *heard)
             continue;
         fog_session_status(s->now->carrier.session, &st);
         uint64_t busy = busyness(s, &st);
+        if (!spread && best < SUPERVISOR_SLOTS_MAX)
+            break;
         if (busy < least) {
             least = busy;
             best = i;

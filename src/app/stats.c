@@ -14,11 +14,11 @@
 /* clang-format off */
 #define ARQ_COUNTERS(X)                                                                         \
     X(datagrams_in) X(datagrams_out) X(bytes_in) X(bytes_out) X(segments_in) X(segments_out)    \
-    X(resent) X(lost) X(late) X(redundant) X(timeouts) X(duplicates) X(acks_in) X(acks_out)     \
-    X(bad_format) X(bad_conv) X(bad_una) X(stale_acks) X(forged_acks) X(limit_window_hit)                     \
-    X(limit_segments_hit) X(limit_datagram_hit) X(limit_acks_hit) X(limit_empty_hit)            \
-    X(limit_amplification_hit) X(limit_memory_hit) X(probes_out) X(windows_out)            \
-    X(zero_windows) X(blackouts)
+    X(resent) X(lost) X(late) X(redundant) X(timeouts) X(duplicates) X(ahead) X(acks_in)        \
+    X(acks_out) X(bad_format) X(bad_conv) X(bad_una) X(stale_acks) X(forged_acks)               \
+    X(limit_window_hit) X(limit_segments_hit) X(limit_datagram_hit) X(limit_acks_hit)           \
+    X(limit_empty_hit) X(limit_amplification_hit) X(limit_memory_hit) X(probes_out)             \
+    X(windows_out) X(zero_windows) X(blackouts)
 #define MUX_COUNTERS(X)                                                                         \
     X(frames_in) X(frames_out) X(opened) X(closed) X(resets_in) X(resets_out) X(late)           \
     X(glitches) X(pings_out) X(pings_answered) X(pings_missed) X(inflated) X(deflated)          \

@@ -241,7 +241,7 @@ became_ready(struct slot *s, struct tunnel *t)
     s->suspect = s->worn = false;
     s->outstanding = FOG_TIME_NEVER;
     s->ready_since = s->lately_at = process_now(p);
-    s->bytes_in = s->lately = s->asked_at = 0;
+    s->bytes_in = s->lately = s->asked_at = s->pushes = s->held_up = 0;
     bool asked = p->conf.down && t->via == FOG_VIA_KCP;
     fogi_alarm_set(&s->heed, asked ? s->ready_since + HEED_US : FOG_TIME_NEVER);
     s->sup->events->placeable(s->sup->owner);
@@ -343,7 +343,7 @@ look_after(struct slot *s)
     fog_session_status(s->now->carrier.session, &st);
     fogi_supervisor_lately(s, &st);
     if (st.mux.streams)
-        s->sup->used = process_now(p);
+        fogi_supervisor_wake(s->sup);
     if (s->suspect && st.arq.last_input > s->suspect_since)
         recovered(s);
     if (!st.arq.flight_segs && !st.arq.queued) {
@@ -433,8 +433,8 @@ static const struct tunnel_events tunnel_events = {
 
 /* ------------------------------------------------------------------------------- what is wanted */
 
-/** One tunnel is enough to be reached by. Where streams are, a lost packet of a download should not
- *  hold up the others: there are several then, unless a told rate would have to be cut in parts. */
+/** One tunnel is enough to be reached by, and where nothing is lost. Where it is, a download should
+ *  not hold up the others: there are two then, unless a told rate would have to be cut in parts. */
 static unsigned
 wanted(const struct supervisor *sup)
 {
@@ -450,7 +450,7 @@ void
 fogi_supervisor_wake(struct supervisor *sup)
 {
     sup->used = process_now(sup->p);
-    if (sup->awake)
+    if (sup->awake || !fogi_supervisor_is_lossy(sup))
         return;
     sup->awake = true;
     fogi_alarm_set(&sup->rest, sup->used + REST_US);

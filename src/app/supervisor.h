@@ -31,15 +31,16 @@ struct slot {
     fog_time suspect_since;
     fog_time outstanding; /* since when now waits for its peer; FOG_TIME_NEVER: it does not */
     fog_time ready_since;
-    uint64_t asked_at;  /* bytes in when the server was last asked whether it is there */
-    uint64_t bytes_in;  /* of now, when last looked at                                 */
-    uint64_t lately;    /* bytes in, halved each half second                           */
-    fog_time lately_at; /* when last halved                                            */
-    unsigned failures;  /* attempts in a row that led to nothing                      */
-    unsigned attempts;  /* all; picks the address                                     */
-    struct alarm retry; /* the next attempt                                           */
-    struct alarm watch; /* rings while something is outstanding, or much has come     */
-    struct alarm heed;  /* rings once: does the server heed what it was asked for?    */
+    uint64_t asked_at;        /* bytes in when the server was last asked whether it is there */
+    uint64_t bytes_in;        /* of now, when last looked at                                 */
+    uint64_t lately;          /* bytes in, halved each half second                           */
+    uint64_t pushes, held_up; /* of now, when last looked at                          */
+    fog_time lately_at;       /* when last halved                                            */
+    unsigned failures;        /* attempts in a row that led to nothing                      */
+    unsigned attempts;        /* all; picks the address                                     */
+    struct alarm retry;       /* the next attempt                                           */
+    struct alarm watch;       /* rings while something is outstanding, or much has come     */
+    struct alarm heed;        /* rings once: does the server heed what it was asked for?    */
 };
 
 /** Who wants streams. */
@@ -61,8 +62,10 @@ struct supervisor {
     void *owner;
     struct target target;
     struct slot slots[SUPERVISOR_SLOTS_MAX];
-    bool awake;          /* there have been streams lately                             */
-    fog_time used;       /* ... for the last time                                      */
+    uint32_t pushes;     /* segments lately, both ways, over all tunnels               */
+    uint32_t held_up;    /* of these, lost or waiting for a lost one                   */
+    bool awake;          /* there are two, because of losses                         */
+    fog_time used;       /* when there was a stream last                               */
     struct alarm rest;   /* are there still?                                           */
     struct list retired; /* tunnels that were replaced and still have streams          */
     struct alarm retire; /* the oldest of them ends                                    */
@@ -79,8 +82,11 @@ void fogi_supervisor_move(struct supervisor *sup, const struct hostport *server)
 /** Begins and ends tunnels so that as many are kept as the configuration wants now. */
 void fogi_supervisor_adjust(struct supervisor *sup);
 
-/** There is a stream: one tunnel may not be enough. */
+/** There are streams: one tunnel may not be enough. */
 void fogi_supervisor_wake(struct supervisor *sup);
+
+/** Whether so much is lost that one stream holds up another in the same tunnel. */
+bool fogi_supervisor_is_lossy(const struct supervisor *sup);
 
 /** Nobody wants streams any more: each tunnel ends with its last stream, however long that takes.
  */

@@ -35,11 +35,11 @@ struct fog_arq {
 
 /** Takes the next event out of a set of bits (1u << type); false when it is empty. */
 static inline bool
-arq_take_event(unsigned *bits, int err, struct fog_arq_event *ev)
+arq_take_event(uint8_t *bits, int err, struct fog_arq_event *ev)
 {
     for (unsigned t = 0; t <= FOG_ARQ_FAILED; t++) {
         if (*bits & 1u << t) {
-            *bits &= ~(1u << t);
+            *bits = (uint8_t)(*bits & ~(1u << t));
             *ev = (struct fog_arq_event){(enum fog_arq_event_type)t,
                                          t == FOG_ARQ_FAILED ? err : FOG_OK};
             return true;

@@ -274,7 +274,7 @@ on_una(struct kcp *k, uint32_t una, fog_time now)
 static void
 on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
 {
-    bool unlisted, fills = seq_lt(s->sn, k->rcv.top - RCV_NEAR);
+    bool unlisted, fills = seq_lt(s->sn, k->rcv.top - RCV_NEAR), next = s->sn == k->rcv.next;
     enum rcv_verdict v = fogi_rcv_put(&k->rcv, &k->acks, &k->mem, s, st, &unlisted);
     k->n.segments_in++;
     k->n.duplicates += v == RCV_OLD || v == RCV_EARLY;
@@ -282,6 +282,7 @@ on_push(struct kcp *k, const struct seg *s, const struct rcv_stage *st)
     k->n.limit_empty_hit += v == RCV_EMPTY;
     k->n.limit_acks_hit += unlisted;
     if (v == RCV_NEW) {
+        k->n.ahead += !next;
         if (k->rcv.kin && fills)
             fogi_fills_add(&k->fills, s->sn);
         fogi_reopen_stop(&k->reopen);

@@ -51,9 +51,8 @@ struct kcp {
     fog_time waiting_since; /* when the oldest wait for an answer began             */
     struct tx asked;        /* the last WASK: not in the log, as no segment left with it */
     uint32_t asked_ts;
-    bool mapped;         /* the peer has sent a map                                 */
-    uint8_t probes_left; /* lost segments that may leave whatever is on its way     */
-    fog_time retry_at;   /* memory was short: no data before; 0: it was not      */
+    int err;           /* why it failed                                           */
+    fog_time retry_at; /* memory was short: no data before; 0: it was not      */
 
     /* receiving */
     struct rcv rcv;
@@ -74,8 +73,9 @@ struct kcp {
     bool dark;           /* this silence is counted as a blackout                   */
     bool held_back;      /* the 3x rule stopped output; until the next input        */
     bool failed;
-    int err;
-    unsigned events; /* 1u << enum fog_arq_event_type */
+    bool mapped;         /* the peer has sent a map                                 */
+    uint8_t probes_left; /* lost segments that may leave whatever is on its way     */
+    uint8_t events;      /* 1u << enum fog_arq_event_type */
     struct fog_arq_counters n;
 };
 
@@ -94,7 +94,7 @@ kcp_of_const(const struct fog_arq *a)
 static inline void
 kcp_event(struct kcp *k, enum fog_arq_event_type type)
 {
-    k->events |= 1u << type;
+    k->events = (uint8_t)(k->events | 1u << type);
 }
 
 /** One more segment of a direction; a vproxy peer stops at 2^32 of them, whoever sends. */

@@ -22,7 +22,7 @@ struct pipe {
     struct bytes in, out;
     fog_time now, last_input;
     bool ended; /* the carrier has no more for us */
-    unsigned events;
+    uint8_t events;
     struct fog_arq_counters n;
 };
 
@@ -55,7 +55,7 @@ pipe_input(struct fog_arq *a, const void *buf, size_t len, fog_time now)
         return FOG_E_CLOSED;
     if (len == 0) {
         p->ended = true;
-        p->events |= 1u << FOG_ARQ_ENDED;
+        p->events = (uint8_t)(p->events | 1u << FOG_ARQ_ENDED);
         return FOG_OK;
     }
     if (len > pipe_input_room(a))

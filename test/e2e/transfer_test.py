@@ -4,7 +4,6 @@ import hashlib
 import queue
 import re
 import socket
-import time
 
 import fog
 import relay
@@ -125,15 +124,15 @@ class Transfer(fog.Test):
         streams = re.findall(r"^tunnel .*: (\d+) streams", client.log()[before:], re.M)
         self.assertEqual(sorted(streams), ["1", "2", "2"])
 
-    def test_one_tunnel_while_nobody_uses_it(self):
-        target = self.target(targets.echo)
-        server = self.server(target.port)
-        client = self.client(server.port)
-        fog.wait_until(lambda: client.counters()["process.tunnels_ready"] == 1, "a tunnel")
-        time.sleep(1)
-        self.assertEqual(client.counters()["process.tunnels_ready"], 1)
-        self.assert_echoes(client)
-        fog.wait_until(lambda: client.counters()["process.tunnels_ready"] == 2, "another")
+    def test_a_second_tunnel_where_packets_are_lost(self):
+        for loss, tunnels in ((0, 1), (0.10, 2)):
+            target = self.target(targets.Duplex(8, SIZE // 5))
+            link = self.keep(relay.Relay(self.server(target.port).port, loss=loss, delay=0.010))
+            client = self.client(link.port)
+            self.both_ways(client, target, SIZE // 5)
+            with self.connect(client):
+                fog.wait_until(lambda: client.counters()["process.tunnels_ready"] >= tunnels, "two")
+            self.assertEqual(client.counters()["process.tunnels_ready"], tunnels)
 
     def test_every_fast_and_odd_windows(self):
         rows = (
