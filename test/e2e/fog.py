@@ -432,11 +432,14 @@ class Test(unittest.TestCase):
         return self._listening(p, port, "udp" if via == "kcp" else "tcp")
 
     def client(self, remote, *options, port=None, host="127.0.0.1", via="kcp", **how):
-        """Starts a client of a server (a port, or HOST:PORT) and waits for its listener."""
+        """Starts a client of a server (a port, or HOST:PORT) and waits for its listener. It keeps
+        one tunnel unless options say otherwise, so that sockets and streams can be counted."""
         port = port or free_port()
         if isinstance(remote, int):
             remote = f"127.0.0.1:{remote}"
         args = ["client", "-l", f"{host}:{port}", "-r", remote, *options]
+        if "--tunnels" not in options:
+            args += ["--tunnels", "1"]
         if via != "kcp":
             args += ["--via", via]
         return self._listening(self.start(*args, name="client", **how), port, "tcp")

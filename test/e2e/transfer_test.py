@@ -127,8 +127,8 @@ class Transfer(fog.Test):
     def test_a_second_tunnel_where_packets_are_lost(self):
         for loss, tunnels in ((0, 1), (0.10, 2)):
             target = self.target(targets.Duplex(8, SIZE // 5))
-            link = self.keep(relay.Relay(self.server(target.port).port, loss=loss, delay=0.010))
-            client = self.client(link.port)
+            link = self.keep(relay.Relay(self.server(target.port).port, loss=loss, delay=0.025))
+            client = self.client(link.port, "--tunnels", "0")
             self.both_ways(client, target, SIZE // 5)
             with self.connect(client):
                 fog.wait_until(lambda: client.counters()["process.tunnels_ready"] >= tunnels, "two")
